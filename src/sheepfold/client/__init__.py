@@ -1,0 +1,1 @@
+"""The render node. It imports the protocol and nothing of the server."""

@@ -1,0 +1,24 @@
+"""What is left when a renderer has ended: the picture, or why there is none. No processes here."""
+
+from pathlib import Path
+
+from sheepfold.client.task import RenderTask
+from sheepfold.protocol.codes import ErrorKind
+
+_LIBRARIES_MISSING = 127  # what shells and loaders answer when a program cannot be loaded
+
+
+def find_image(task: RenderTask) -> Path | None:
+    """The picture of the task's frame: `<job>_<frame>` with any ending; the plain name before `…_L` and the like."""
+    prefix = f"{task.job}_{task.frame_text}"
+    found = [path for path in task.work_dir.glob(f"{prefix}*") if path.is_file() and path.stat().st_size > 0]
+    return min(found, key=lambda path: (path.stem != prefix, path.name), default=None)
+
+
+def why_no_image(task: RenderTask, exit_code: int, seconds: float, spoke: bool) -> tuple[ErrorKind, str]:
+    """The kind and the words for a renderer that ended without a picture."""
+    if exit_code == _LIBRARIES_MISSING and seconds < 10 and not spoke:
+        return ErrorKind.MISSING_LIBRARIES, "the renderer did not start: libraries of this system are missing"
+    if list(task.work_dir.glob("*.crash.txt")) or exit_code < 0:
+        return ErrorKind.RENDERER_CRASHED, f"the renderer crashed (exit code {exit_code})"
+    return ErrorKind.NO_OUTPUT_FILE, f"the renderer ended with code {exit_code} and left no picture"
