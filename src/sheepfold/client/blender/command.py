@@ -10,12 +10,28 @@ from pathlib import Path
 
 from sheepfold.client.task import RenderTask
 
-MAC_EXECUTABLES = ("Blender/Blender.app/Contents/MacOS/Blender", "Blender/blender.app/Contents/MacOS/blender")
+MAC_EXECUTABLES = (
+    "Blender/Blender.app/Contents/MacOS/Blender",
+    "Blender/blender.app/Contents/MacOS/blender",
+)
 _AUTOEXEC_OFF = frozenset({"--disable-autoexec", "-Y"})
 _AUTOEXEC_ON = frozenset({"--enable-autoexec", "-y"})
 # What a program needs to start at all; everything else of the owner's environment stays with the owner.
-_KEPT_VARIABLES = ("PATH", "LANG", "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "NUMBER_OF_PROCESSORS")
-_BLENDER_FOLDERS = ("BLENDER_USER_CONFIG", "BLENDER_USER_SCRIPTS", "BLENDER_USER_DATAFILES", "BLENDER_USER_EXTENSIONS")
+_KEPT_VARIABLES = (
+    "PATH",
+    "LANG",
+    "SYSTEMROOT",
+    "SYSTEMDRIVE",
+    "WINDIR",
+    "COMSPEC",
+    "NUMBER_OF_PROCESSORS",
+)
+_BLENDER_FOLDERS = (
+    "BLENDER_USER_CONFIG",
+    "BLENDER_USER_SCRIPTS",
+    "BLENDER_USER_DATAFILES",
+    "BLENDER_USER_EXTENSIONS",
+)
 
 
 def executable_in(renderer_dir: Path, platform: str = sys.platform) -> Path:
@@ -75,7 +91,10 @@ def _safe_words(commandline: str) -> list[str]:
 
 
 def _replace_frame(words: list[str], frame: Sequence[str]) -> list[str]:
-    if words.count(".f") != 1 or words[words.index(".f") - 1] not in ("-f", "--render-frame"):
+    if words.count(".f") != 1 or words[words.index(".f") - 1] not in (
+        "-f",
+        "--render-frame",
+    ):
         raise ValueError("the command line does not ask for exactly one frame by `-f .f`")
     at = words.index(".f")
     return [*words[: at - 1], *frame, *words[at + 1 :]]

@@ -74,7 +74,13 @@ class FreshRenderer:
             tree = self._start(task)
         except OSError as error:
             message = f"the renderer cannot be started: {error}"
-            return RenderFailed(ErrorKind.EXECUTE_FAILED, message, time.monotonic() - started, 0, message)
+            return RenderFailed(
+                ErrorKind.EXECUTE_FAILED,
+                message,
+                time.monotonic() - started,
+                0,
+                message,
+            )
         try:
             return _follow(tree, task, ProgressTracker(tree, listener), log, stop)
         finally:
@@ -86,7 +92,10 @@ class FreshRenderer:
     def _start(self, task: RenderTask) -> ProcessTree:
         words = command.arguments(task, write_script(task))
         return ProcessTree(
-            self._cage.wrap(words, task), command.environment(task), task.work_dir, task.limits.priority
+            self._cage.wrap(words, task),
+            command.environment(task),
+            task.work_dir,
+            task.limits.priority,
         )
 
 
@@ -98,7 +107,11 @@ def write_script(task: RenderTask) -> Path:
 
 
 def _follow(
-    tree: ProcessTree, task: RenderTask, tracker: ProgressTracker, log: Log, stop: StopFlag
+    tree: ProcessTree,
+    task: RenderTask,
+    tracker: ProgressTracker,
+    log: Log,
+    stop: StopFlag,
 ) -> RenderOutcome:
     spoke = False
     try:

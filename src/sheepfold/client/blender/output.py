@@ -45,7 +45,10 @@ ERROR_LINES: tuple[tuple[str, ErrorKind], ...] = (
     ("Engine 'CYCLES' not available for scene", ErrorKind.ENGINE_UNAVAILABLE),
     ("Engine 'BLENDER_EEVEE", ErrorKind.ENGINE_UNAVAILABLE),
     ("Warning: Cycles is not enabled!", ErrorKind.ENGINE_UNAVAILABLE),
-    ("OpenImageDenoise error: SSE4.1 support is required", ErrorKind.DENOISING_UNSUPPORTED),
+    (
+        "OpenImageDenoise error: SSE4.1 support is required",
+        ErrorKind.DENOISING_UNSUPPORTED,
+    ),
     ("OpenImageDenoiser is not supported on this CPU", ErrorKind.DENOISING_UNSUPPORTED),
     ("No device available to denoise on", ErrorKind.DENOISING_UNSUPPORTED),
     ("Unable to open a display", ErrorKind.HEADLESS),

@@ -59,7 +59,13 @@ class Log:
 class ProcessTree:
     """One started program with all its children. Its output is read from the first moment by a thread of its own."""
 
-    def __init__(self, words: Sequence[str], env: Mapping[str, str], folder: Path, priority: int = 0) -> None:
+    def __init__(
+        self,
+        words: Sequence[str],
+        env: Mapping[str, str],
+        folder: Path,
+        priority: int = 0,
+    ) -> None:
         """Start it. Raises OSError when it cannot be started."""
         self._process = subprocess.Popen(
             list(words),
@@ -175,7 +181,10 @@ class _Guard:
         if heard:
             self._alive = now
         if self._limits.seconds is not None and now - self._started > self._limits.seconds:
-            raise RenderStopped(ErrorKind.TIME_LIMIT, f"the frame took longer than {self._limits.seconds} s")
+            raise RenderStopped(
+                ErrorKind.TIME_LIMIT,
+                f"the frame took longer than {self._limits.seconds} s",
+            )
         if now - self._measured >= _MEASURE_SECONDS:
             self._measured = now
             self._measure(now)
@@ -187,7 +196,9 @@ class _Guard:
         if count > _MOST_PROCESSES:
             raise RenderStopped(ErrorKind.EXECUTE_FAILED, f"the scene started {count} processes")
         if self._limits.memory_kib is not None and memory > self._limits.memory_kib:
-            message = f"the frame needs {memory // 1024} MiB; {self._limits.memory_kib // 1024} MiB are allowed"
+            message = (
+                f"the frame needs {memory // 1024} MiB; {self._limits.memory_kib // 1024} MiB are allowed"
+            )
             raise RenderStopped(ErrorKind.OUT_OF_MEMORY, message)
         if psutil.virtual_memory().available // 1024 < _FREE_MEMORY_KIB:
             raise RenderStopped(ErrorKind.OUT_OF_MEMORY, "this machine has no free memory left")

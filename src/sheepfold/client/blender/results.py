@@ -18,7 +18,16 @@ def find_image(task: RenderTask) -> Path | None:
 def why_no_image(task: RenderTask, exit_code: int, seconds: float, spoke: bool) -> tuple[ErrorKind, str]:
     """The kind and the words for a renderer that ended without a picture."""
     if exit_code == _LIBRARIES_MISSING and seconds < 10 and not spoke:
-        return ErrorKind.MISSING_LIBRARIES, "the renderer did not start: libraries of this system are missing"
+        return (
+            ErrorKind.MISSING_LIBRARIES,
+            "the renderer did not start: libraries of this system are missing",
+        )
     if list(task.work_dir.glob("*.crash.txt")) or exit_code < 0:
-        return ErrorKind.RENDERER_CRASHED, f"the renderer crashed (exit code {exit_code})"
-    return ErrorKind.NO_OUTPUT_FILE, f"the renderer ended with code {exit_code} and left no picture"
+        return (
+            ErrorKind.RENDERER_CRASHED,
+            f"the renderer crashed (exit code {exit_code})",
+        )
+    return (
+        ErrorKind.NO_OUTPUT_FILE,
+        f"the renderer ended with code {exit_code} and left no picture",
+    )

@@ -1,0 +1,1 @@
+"""People, groups, rights, render keys, API tokens."""

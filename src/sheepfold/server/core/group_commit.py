@@ -1,0 +1,157 @@
+"""Group commit: many requests, one transaction (ADR 3).
+
+Callers hand a handler and a request to one database thread. The thread takes whatever has gathered, runs each
+handler once over all its requests inside a savepoint, commits once, and only then answers everybody. A handler
+that fails for the whole group is run again for each request alone, so that one bad request hurts nobody else.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Any, TypeAlias, TypeVar
+
+import structlog
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+
+log = structlog.get_logger()
+
+MAX_GROUP = 256  # requests in one transaction; larger groups gained nothing and made the slowest answer later
+
+Request = TypeVar("Request")
+Answer = TypeVar("Answer")
+Outcome: TypeAlias = Any  # what the handler returned for this request, or the exception it raised
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One request waiting for its group."""
+
+    handler: Callable[[Sequence[Any]], Sequence[Any]]
+    request: Any
+    answer: Callable[[Outcome], None]
+
+
+class GroupCommit:
+    """One database thread. `run` may be awaited from any event loop, `run_blocking` called from any thread."""
+
+    def __init__(self) -> None:
+        self._queue: SimpleQueue[Piece | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="group-commit", daemon=True)
+
+    def start(self) -> None:
+        """Start the database thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish what was handed in before, then end the thread."""
+        self._queue.put(None)
+        self._thread.join()
+
+    async def run(
+        self, handler: Callable[[Sequence[Request]], Sequence[Answer]], request: Request
+    ) -> Answer:
+        """The handler's answer to this request, after its commit. Raises what the handler raised for it."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Outcome] = loop.create_future()
+        self._queue.put(
+            Piece(handler, request, lambda outcome: loop.call_soon_threadsafe(_settle, future, outcome))
+        )
+        return _unwrap(await future)  # type: ignore[no-any-return]
+
+    def run_blocking(
+        self, handler: Callable[[Sequence[Request]], Sequence[Answer]], request: Request
+    ) -> Answer:
+        """The same for callers without an event loop."""
+        answers: SimpleQueue[Outcome] = SimpleQueue()
+        self._queue.put(Piece(handler, request, answers.put))
+        return _unwrap(answers.get())  # type: ignore[no-any-return]
+
+    def _work(self) -> None:
+        while (first := self._queue.get()) is not None:
+            pieces, stopping = self._gather(first)
+            commit(pieces)
+            if stopping:
+                break
+        connection.close()
+
+    def _gather(self, first: Piece) -> tuple[list[Piece], bool]:
+        pieces = [first]
+        while len(pieces) < MAX_GROUP:
+            try:
+                piece = self._queue.get_nowait()
+            except Empty:
+                return pieces, False
+            if piece is None:
+                return pieces, True
+            pieces.append(piece)
+        return pieces, False
+
+
+def commit(pieces: Sequence[Piece]) -> None:
+    """Run all pieces in one transaction and answer them. If it cannot be committed, each gets its own."""
+    try:
+        outcomes = _in_one_transaction(pieces)
+    except DatabaseError as error:
+        log.warning("group not committed, each piece goes alone", pieces=len(pieces), error=str(error))
+        outcomes = [_alone(piece) for piece in pieces]
+    for piece, outcome in zip(pieces, outcomes, strict=True):
+        piece.answer(outcome)
+
+
+def _in_one_transaction(pieces: Sequence[Piece]) -> list[Outcome]:
+    outcomes: dict[int, Outcome] = {}
+    with transaction.atomic():
+        for handler, members in _by_handler(pieces).items():
+            answers = _group_or_each(handler, [pieces[index].request for index in members])
+            outcomes.update(zip(members, answers, strict=True))
+    return [outcomes[index] for index in range(len(pieces))]
+
+
+def _by_handler(pieces: Sequence[Piece]) -> dict[Callable[[Sequence[Any]], Sequence[Any]], list[int]]:
+    groups: dict[Callable[[Sequence[Any]], Sequence[Any]], list[int]] = {}
+    for index, piece in enumerate(pieces):
+        groups.setdefault(piece.handler, []).append(index)
+    return groups
+
+
+def _group_or_each(handler: Callable[[Sequence[Any]], Sequence[Any]], requests: list[Any]) -> Sequence[Outcome]:
+    answer = _attempt(handler, requests)
+    if not isinstance(answer, Exception):
+        return answer  # type: ignore[no-any-return]
+    if len(requests) == 1:
+        return [answer]
+    alone = [_attempt(handler, [request]) for request in requests]
+    return [one if isinstance(one, Exception) else one[0] for one in alone]
+
+
+def _attempt(handler: Callable[[Sequence[Any]], Sequence[Any]], requests: list[Any]) -> Outcome:
+    """The handler in a savepoint. Any failure is the caller's to hear, so all are caught: this is a thread's top."""
+    try:
+        with transaction.atomic():
+            return handler(requests)
+    except (OperationalError, InterfaceError):
+        raise  # the connection or the database itself: the savepoint cannot be trusted
+    except Exception as error:
+        return error
+
+
+def _alone(piece: Piece) -> Outcome:
+    connection.close_if_unusable_or_obsolete()
+    try:
+        return _in_one_transaction([piece])[0]
+    except DatabaseError as error:
+        connection.close()  # the next piece opens a fresh one
+        return error
+
+
+def _settle(future: "asyncio.Future[Outcome]", outcome: Outcome) -> None:
+    if not future.done():  # the caller may have gone away
+        future.set_result(outcome)
+
+
+def _unwrap(outcome: Outcome) -> Any:
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome

@@ -1,0 +1,1 @@
+"""Which session renders which tile: eligibility, ordering, claims, leases."""

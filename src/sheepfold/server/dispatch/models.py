@@ -1,0 +1,45 @@
+"""Leases."""
+
+from django.db import models
+
+from sheepfold.server.frames.models import Tile
+from sheepfold.server.machines.models import Session
+
+
+class LeaseEnd(models.TextChoices):
+    """How a lease ended; empty while it is open."""
+
+    OPEN = ""
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    ERRORED = "errored"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+
+
+class Lease(models.Model):
+    """The right of one session to render one tile until a time. `token` travels as `extras`."""
+
+    token = models.CharField(max_length=43, unique=True)
+    tile = models.ForeignKey(Tile, on_delete=models.CASCADE, related_name="leases")
+    session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="leases")
+    project_id = models.BigIntegerField()  # of the tile, so that the hot path joins nothing
+    machine_id = models.BigIntegerField()
+    frame = models.IntegerField()
+    started_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    rendertime = models.IntegerField(default=0)  # seconds, as the last heartbeat said
+    remainingtime = models.IntegerField(default=0)
+    begun = models.BooleanField(default=False)  # a heartbeat named it: its answer did arrive
+    ended_at = models.DateTimeField(null=True)
+    end = models.CharField(max_length=10, choices=LeaseEnd.choices, default=LeaseEnd.OPEN)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tile"], name="one_open_lease", condition=models.Q(end=LeaseEnd.OPEN))
+        ]
+        indexes = [
+            models.Index(fields=["session"], name="lease_open_session", condition=models.Q(end=LeaseEnd.OPEN)),
+            models.Index(fields=["project_id"], name="lease_open_project", condition=models.Q(end=LeaseEnd.OPEN)),
+            models.Index(fields=["expires_at"], name="lease_open_expiry", condition=models.Q(end=LeaseEnd.OPEN)),
+        ]

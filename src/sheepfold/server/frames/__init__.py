@@ -1,0 +1,1 @@
+"""Tiles: planning them and the only writer of their status."""

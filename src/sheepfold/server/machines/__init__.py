@@ -1,0 +1,1 @@
+"""Machines and their sessions: what they can do, when they were last heard of."""

@@ -1,0 +1,1 @@
+"""The edge for machines: decode, one call, encode."""

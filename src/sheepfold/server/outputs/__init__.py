@@ -1,0 +1,1 @@
+"""What an owner takes home: zip, video, retention."""

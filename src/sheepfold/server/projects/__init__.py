@@ -1,0 +1,1 @@
+"""Uploaded scenes: intake, archive safety, analysis, settings, packing."""

@@ -1,0 +1,1 @@
+"""Blender builds: one archive for each platform."""

@@ -1,0 +1,1 @@
+"""Uploaded images: checks, accept or reject, points."""

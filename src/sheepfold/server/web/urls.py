@@ -1,0 +1,5 @@
+"""Pages and their addresses."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []
