@@ -54,9 +54,7 @@ __all__ = [
     "is_xml",
 ]
 
-CONTENT_TYPE = (
-    "text/xml; charset=utf-8"  # "application/xml" is refused by every Java client
-)
+CONTENT_TYPE = "text/xml; charset=utf-8"  # "application/xml" is refused by every Java client
 
 _Code = TypeVar("_Code", bound=IntEnum)
 _STATS_FIELDS = tuple(Stats.__dataclass_fields__)
@@ -72,9 +70,7 @@ def encode_session_answer(answer: SessionAnswer) -> bytes:
     _set_optional(root, "publickey", answer.publickey)
     _set_optional(root, "extras", answer.extras)
     for endpoint in answer.endpoints:
-        element = etree.SubElement(
-            root, "request", type=endpoint.kind.value, path=endpoint.path
-        )
+        element = etree.SubElement(root, "request", type=endpoint.kind.value, path=endpoint.path)
         _set_optional(element, "max-period", endpoint.max_period)
     if answer.speedtest_urls:
         speedtest = etree.SubElement(root, "speedtest")
@@ -92,9 +88,7 @@ def decode_session_answer(data: bytes) -> SessionAnswer:
         publickey=_get(root, "publickey"),
         endpoints=tuple(endpoint for endpoint in endpoints if endpoint is not None),
         speedtest_urls=tuple(
-            url
-            for target in root.iterfind("speedtest/target")
-            if (url := _get(target, "url"))
+            url for target in root.iterfind("speedtest/target") if (url := _get(target, "url"))
         ),
         extras=_get(root, "extras"),
     )
@@ -128,10 +122,7 @@ def encode_work_answer(answer: WorkAnswer) -> bytes:
 
 def _add_stats(root: etree._Element, stats: Stats) -> None:
     """Both forms: clients to 2016-10 read `frames`, later ones `stats`. Clamped, as Java reads 32 bits."""
-    values = {
-        name: str(min(max(getattr(stats, name), 0), limits.MAX_INT32))
-        for name in _STATS_FIELDS
-    }
+    values = {name: str(min(max(getattr(stats, name), 0), limits.MAX_INT32)) for name in _STATS_FIELDS}
     etree.SubElement(root, "frames", remaining=values["frame_remaining"])
     etree.SubElement(root, "stats", values)
 
@@ -197,15 +188,9 @@ def _deletions(files: Iterable[etree._Element]) -> Iterable[str]:
 def _stats(root: etree._Element) -> Stats | None:
     element = root.find("stats")
     if element is not None:
-        return Stats(
-            **{name: _optional_int(element, name) or 0 for name in _STATS_FIELDS}
-        )
+        return Stats(**{name: _optional_int(element, name) or 0 for name in _STATS_FIELDS})
     frames = root.find("frames")
-    return (
-        None
-        if frames is None
-        else Stats(frame_remaining=_optional_int(frames, "remaining") or 0)
-    )
+    return None if frames is None else Stats(frame_remaining=_optional_int(frames, "remaining") or 0)
 
 
 def _job(element: etree._Element) -> Job:
@@ -262,15 +247,10 @@ def decode_cache(body: bytes) -> tuple[str, ...]:
     """The md5s of a `cache` body, each once. What is no md5 is skipped; no body is no archive. Raises BadMessage."""
     if not is_xml(body):
         return ()
-    md5s = (
-        (_get(element, "md5") or "").lower()
-        for element in parse(body, "cache").iterfind("file")
-    )
+    md5s = ((_get(element, "md5") or "").lower() for element in parse(body, "cache").iterfind("file"))
     known = tuple(dict.fromkeys(md5 for md5 in md5s if wire_rules.is_md5(md5)))
     if len(known) > limits.MAX_CACHED_MD5S:
-        raise BadMessage(
-            f"{len(known)} cached archives, more than the {limits.MAX_CACHED_MD5S} allowed"
-        )
+        raise BadMessage(f"{len(known)} cached archives, more than the {limits.MAX_CACHED_MD5S} allowed")
     return known
 
 
@@ -325,9 +305,7 @@ def encode_speedtest(results: Iterable[SpeedtestResult]) -> bytes:
 
 def decode_speedtest(body: bytes) -> tuple[SpeedtestResult, ...]:
     """The measurements of a client, those without usable numbers left out. Raises BadMessage."""
-    elements = parse(body, "speedtest").findall("result")[
-        : limits.MAX_SPEEDTEST_RESULTS
-    ]
+    elements = parse(body, "speedtest").findall("result")[: limits.MAX_SPEEDTEST_RESULTS]
     results = []
     for element in elements:
         target, speed, ping = (
@@ -390,9 +368,7 @@ def _required_md5(element: etree._Element, name: str) -> str:
 def _required_int(element: etree._Element, name: str) -> int:
     number = wire_rules.integer(_required(element, name))
     if number is None:
-        raise BadMessage(
-            f"the attribute '{name}' of '{element.tag}' is not a whole number"
-        )
+        raise BadMessage(f"the attribute '{name}' of '{element.tag}' is not a whole number")
     return number
 
 

@@ -47,9 +47,7 @@ def agree(wish: Extras) -> Extras:
     """What the server grants: the wish, kept within `limits`, in a version that both sides know."""
     return Extras(
         version=min(wish.version, VERSION),
-        heartbeat=min(
-            max(wish.heartbeat, limits.OWN_HEARTBEAT_MIN), limits.OWN_HEARTBEAT_MAX
-        ),
+        heartbeat=min(max(wish.heartbeat, limits.OWN_HEARTBEAT_MIN), limits.OWN_HEARTBEAT_MAX),
         leases=min(max(wish.leases, 1), limits.OWN_OPEN_TILES_MAX),
     )
 

@@ -14,9 +14,7 @@ OLD_CLIENT_MARGIN = 120
 
 # Sheepfold's own client agrees on its heartbeat through `extras`; these bound what it may ask for.
 OWN_HEARTBEAT_DEFAULT = 60
-OWN_HEARTBEAT_MIN = (
-    10  # below, a large farm would spend more on heartbeats than on claims
-)
+OWN_HEARTBEAT_MIN = 10  # below, a large farm would spend more on heartbeats than on claims
 OWN_HEARTBEAT_MAX = 900  # above, the machine is no better than a foreign one
 
 # A session of Sheepfold's client ends after this many missed heartbeats: one lost packet must not cost a frame.
@@ -39,13 +37,9 @@ MAX_SPEEDTEST_RESULTS = 16  # clients report their best three
 # --- numbers -------------------------------------------------------------------------------------------------
 
 MAX_INT32 = 2**31 - 1  # Java clients parse ids and counters as 32-bit
-FIRST_PROJECT_ID = (
-    20  # ids below are test frames: any error makes newer clients stop for ever
-)
+FIRST_PROJECT_ID = 20  # ids below are test frames: any error makes newer clients stop for ever
 MAX_FRAME = 1_048_574  # Blender's own highest frame
-MAX_SECONDS = (
-    31 * 24 * 3600
-)  # no frame renders longer; larger numbers come from broken clocks
+MAX_SECONDS = 31 * 24 * 3600  # no frame renders longer; larger numbers come from broken clocks
 MAX_CORES = 4096
 
 # Every client sends `ram` in KiB, the specification says bytes. 2**32 KiB would be 4 TiB, 2**32 bytes are 4 GiB:
@@ -55,9 +49,7 @@ RAM_READ_AS_BYTES_FROM = 2**32
 # --- texts ---------------------------------------------------------------------------------------------------
 
 MAX_LOGIN = 254  # an e-mail address may be a login
-MAX_PASSWORD = (
-    1024  # argon2 takes any length; this one keeps a request from costing memory
-)
+MAX_PASSWORD = 1024  # argon2 takes any length; this one keeps a request from costing memory
 MAX_TEXT = 255  # host, processor and GPU names
 MAX_EXTRAS = 255  # free text of a session request
 MAX_TOKEN = 128  # a lease token
@@ -66,12 +58,8 @@ MAX_JOB_NAME = 80  # clients show 26 characters
 
 # --- uploads -------------------------------------------------------------------------------------------------
 
-MAX_IMAGE_BYTES = (
-    256 * 1024 * 1024
-)  # a 4K multilayer EXR with 30 passes is about 150 MB
-MAX_LOG_BYTES = (
-    8 * 1024 * 1024
-)  # a log holds the renderer's whole output; long animations print megabytes
+MAX_IMAGE_BYTES = 256 * 1024 * 1024  # a 4K multilayer EXR with 30 passes is about 150 MB
+MAX_LOG_BYTES = 8 * 1024 * 1024  # a log holds the renderer's whole output; long animations print megabytes
 
 # --- waiting -------------------------------------------------------------------------------------------------
 

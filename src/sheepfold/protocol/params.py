@@ -5,8 +5,7 @@ matters. Encoders give the pairs in the order of the specification.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from sheepfold.protocol import limits
 from sheepfold.protocol.codec import decode_cache
@@ -30,6 +29,7 @@ from sheepfold.protocol.wire_rules import integer, is_token
 
 Params: TypeAlias = Mapping[str, str]
 Pairs: TypeAlias = list[tuple[str, str]]
+_Value = TypeVar("_Value")
 
 HTTP_NOT_FOUND = 404  # the specification's only answer to a download that cannot be served
 
@@ -56,15 +56,13 @@ _BITS = {"32bit": 32, "64bit": 64}
 _BOOLEANS = {"1": True, "true": True, "0": False, "false": False}
 
 
-@dataclass(frozen=True)
 class Refused(Exception):
     """A request that cannot be served. `status` is what to answer: a protocol status, or 404 for a download."""
 
-    status: ConfigStatus | UploadStatus | int
-    reason: str
-
-    def __str__(self) -> str:
-        return self.reason
+    def __init__(self, status: ConfigStatus | UploadStatus | int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
 
 
 # --- session -------------------------------------------------------------------------------------------------
@@ -113,9 +111,7 @@ def encode_session_request(request: SessionRequest) -> Pairs:
         ("extras", request.extras),
     ]
     headless = None if request.headless is None else int(request.headless)
-    return pairs + _given(
-        ui=request.ui, headless=headless, os_version=request.os_version, hwid=request.hwid
-    )
+    return pairs + _given(ui=request.ui, headless=headless, os_version=request.os_version, hwid=request.hwid)
 
 
 def _session_number(params: Params, name: str) -> int:
@@ -125,7 +121,7 @@ def _session_number(params: Params, name: str) -> int:
     return number
 
 
-def _choice[Value](params: Params, name: str, choices: Mapping[str, Value]) -> Value:
+def _choice(params: Params, name: str, choices: Mapping[str, _Value]) -> _Value:
     try:
         return choices[params[name].strip().lower()]
     except KeyError:
@@ -234,20 +230,21 @@ def _job_to_download(params: Params) -> int:
 def decode_frame_upload(params: Params) -> FrameUpload:
     """The words around an image. Raises Refused(300) when it cannot be said which lease the image is for."""
     _require_present(params, ("job", "frame", "rendertime", "extras"), UploadStatus.MISSING_PARAMETER)
-    job, frame, token = _job(params), _frame(params), _token(params)
-    for name, value in (("job", job), ("frame", frame), ("extras", token)):
-        if value is None:
-            raise Refused(UploadStatus.MISSING_PARAMETER, f"the parameter '{name}' is not usable")
-    assert job is not None and frame is not None and token is not None
     return FrameUpload(
-        job=job,
-        frame=frame,
-        extras=token,
+        job=_usable("job", _job(params)),
+        frame=_usable("frame", _frame(params)),
+        extras=_usable("extras", _token(params)),
         rendertime=_render_seconds(params),
         revision=_count(params, "revision"),
         memory_kib=_optional_kib(params, "memoryused"),
         cores=_positive(params, "cores", limits.MAX_CORES),
     )
+
+
+def _usable(name: str, value: _Value | None) -> _Value:
+    if value is None:
+        raise Refused(UploadStatus.MISSING_PARAMETER, f"the parameter '{name}' is not usable")
+    return value
 
 
 def encode_frame_upload(upload: FrameUpload) -> Pairs:

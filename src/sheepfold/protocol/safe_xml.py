@@ -33,9 +33,7 @@ _PARSER = etree.XMLParser(
 def parse(data: bytes, root: str) -> etree._Element:
     """The root element of `data`, which must be called `root`. Raises BadMessage."""
     if len(data) > limits.MAX_XML_BYTES:
-        raise BadMessage(
-            f"the XML has {len(data)} bytes, more than the {limits.MAX_XML_BYTES} allowed"
-        )
+        raise BadMessage(f"the XML has {len(data)} bytes, more than the {limits.MAX_XML_BYTES} allowed")
     if _DOCTYPE.match(data):
         raise BadMessage("the XML has a document type, which is not allowed")
     try:
@@ -45,7 +43,5 @@ def parse(data: bytes, root: str) -> etree._Element:
     if element.tag != root:
         raise BadMessage(f"expected the element '{root}', got '{element.tag}'")
     if _TOO_DEEP(element):
-        raise BadMessage(
-            f"the XML is nested deeper than {limits.MAX_XML_DEPTH} elements"
-        )
+        raise BadMessage(f"the XML is nested deeper than {limits.MAX_XML_DEPTH} elements")
     return element

@@ -56,12 +56,8 @@ def check_session_answer(answer: SessionAnswer) -> None:
         bool(answer.publickey),
         "a session needs a publickey: Java clients since 2019-09 crash without one",
     )
-    missing = sorted(
-        REQUIRED_ENDPOINTS - {endpoint.kind for endpoint in answer.endpoints}
-    )
-    _require(
-        not missing, f"a session needs every endpoint, missing: {', '.join(missing)}"
-    )
+    missing = sorted(REQUIRED_ENDPOINTS - {endpoint.kind for endpoint in answer.endpoints})
+    _require(not missing, f"a session needs every endpoint, missing: {', '.join(missing)}")
     for endpoint in answer.endpoints:
         _check_endpoint(endpoint)
 
@@ -116,9 +112,7 @@ def _check_job(job: Job) -> None:
         all(is_md5(chunk.md5) for chunk in job.chunks),
         "a chunk's md5 is not a lower-case md5",
     )
-    _require(
-        is_token(job.extras), "extras must be visible ASCII: clients do not encode it"
-    )
+    _require(is_token(job.extras), "extras must be visible ASCII: clients do not encode it")
     _require(
         bool(job.script),
         "the script must not be empty: clients since 2019-09 refuse an empty element",
@@ -148,9 +142,7 @@ def _check_validation_url(url: str) -> None:
 
 def _check_renderer(renderer: RendererInfo) -> None:
     words = renderer.commandline.split(" ")
-    _require(
-        is_md5(renderer.md5), f"renderer md5 '{renderer.md5}' is not a lower-case md5"
-    )
+    _require(is_md5(renderer.md5), f"renderer md5 '{renderer.md5}' is not a lower-case md5")
     _require(
         words[0] == ".e" and "" not in words,
         "the commandline begins with '.e' and has single blanks between words",
