@@ -1,0 +1,127 @@
+"""Finished frames on disk, until the farm has them. Survives a crash, a restart and days without a network.
+
+Each frame is a folder that appears by one rename: the picture, and `frame.json` with the words that go with it.
+"""
+
+import json
+import os
+import shutil
+import threading
+import time
+import uuid
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from sheepfold.client.unpack import remove_folder
+from sheepfold.protocol.messages import FrameUpload
+
+_FACTS = "frame.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A frame that waits. `server`: the only farm that it is for. `finished`: Unix time."""
+
+    id: str
+    server: str
+    image: Path
+    upload: FrameUpload
+    validation_url: str
+    finished: float
+
+
+class Outbox:
+    """The folder of waiting frames."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self._changed = threading.Condition()
+        for half_written in folder.glob("*.partial"):
+            remove_folder(half_written)
+
+    def add(self, server: str, image: Path, upload: FrameUpload, validation_url: str = "") -> Entry:
+        """Move a picture in. When this returns, the frame is on disk. Raises OSError when the disk refuses."""
+        entry_id = uuid.uuid4().hex
+        partial = self._folder / f"{entry_id}.partial"
+        partial.mkdir()
+        entry = Entry(
+            entry_id, server, self._folder / entry_id / image.name, upload, validation_url, time.time()
+        )
+        try:
+            shutil.move(image, partial / image.name)
+            _sync(partial / image.name)
+            (partial / _FACTS).write_text(_to_json(entry), encoding="utf-8")
+            _sync(partial / _FACTS)
+            partial.rename(self._folder / entry_id)
+            _sync(self._folder)
+        finally:
+            remove_folder(partial)
+        self._notify()
+        return entry
+
+    def entries(self, server: str) -> list[Entry]:
+        """Waiting frames of one farm, the oldest first. Folders that are none of ours or damaged are left out."""
+        found = (_read(path) for path in self._folder.iterdir() if path.suffix != ".partial")
+        mine = [entry for entry in found if entry is not None and entry.server == server]
+        return sorted(mine, key=lambda entry: entry.finished)
+
+    def tokens(self, server: str) -> tuple[str, ...]:
+        """The leases of the waiting frames."""
+        return tuple(entry.upload.extras for entry in self.entries(server) if entry.upload.extras)
+
+    def remove(self, entry: Entry) -> None:
+        """The farm has it, or will never want it."""
+        remove_folder(self._folder / entry.id)
+        self._notify()
+
+    def wait(self, seconds: float) -> None:
+        """Sleep until something is added or removed, or the time is over."""
+        with self._changed:
+            self._changed.wait(seconds)
+
+    def wake(self) -> None:
+        """End all waits."""
+        self._notify()
+
+    def _notify(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+
+def _to_json(entry: Entry) -> str:
+    facts = {
+        "server": entry.server,
+        "image": entry.image.name,
+        "validation_url": entry.validation_url,
+        "finished": entry.finished,
+        "upload": asdict(entry.upload),
+    }
+    return json.dumps(facts)
+
+
+def _read(folder: Path) -> Entry | None:
+    try:
+        facts = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
+        entry = Entry(
+            id=folder.name,
+            server=facts["server"],
+            image=folder / Path(facts["image"]).name,
+            upload=FrameUpload(**facts["upload"]),
+            validation_url=facts["validation_url"],
+            finished=float(facts["finished"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return entry if entry.image.is_file() else None
+
+
+def _sync(path: Path) -> None:
+    """Make sure that it survives a power cut. Windows cannot sync folders."""
+    if path.is_dir() and os.name != "posix":
+        return
+    handle = os.open(path, os.O_RDONLY if path.is_dir() or os.name == "posix" else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
