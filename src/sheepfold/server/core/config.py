@@ -48,8 +48,6 @@ class ServerConfig(BaseSettings):
     session_silence: int = Field(
         1200, ge=1080, description="Seconds of silence before another client's session ends (18 min at least)."
     )
-    own_silence: int = Field(90, ge=5, description="The same for Sheepfold's own client.")
-    heartbeat: int = Field(30, ge=1, description="Seconds between heartbeats of Sheepfold's own client.")
     lease_hours: float = Field(24, gt=0, description="The longest time that one tile may take, in hours.")
     upload_limit_mib: int = Field(8192, ge=1, description="Largest scene that can be uploaded, in MiB.")
     image_limit_mib: int = Field(512, ge=1, description="Largest rendered image, in MiB.")

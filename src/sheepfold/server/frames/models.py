@@ -48,6 +48,7 @@ class TileFailure(models.Model):
     machine_id = models.BigIntegerField()
     owner_id = models.BigIntegerField()  # of the project: a machine that fails two owners is disabled
     reason = models.CharField(max_length=300)
+    forgiven = models.BooleanField(default=False)  # no other machine is left, so this one may try again
     created_at = models.DateTimeField()
 
     class Meta:

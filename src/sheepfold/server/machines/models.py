@@ -3,6 +3,7 @@
 from django.db import models
 
 from sheepfold.server.accounts.models import RenderKey, User
+from sheepfold.server.projects.models import Project
 
 
 class Machine(models.Model):
@@ -69,3 +70,15 @@ class Session(models.Model):
             ),
             models.Index(fields=["machine", "-started_at"]),
         ]
+
+
+class BlockedProject(models.Model):
+    """A machine never gets tiles of this project again: its user said so, or the farm saw that it cannot."""
+
+    machine = models.ForeignKey(Machine, on_delete=models.CASCADE, related_name="blocked_projects")
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
+    reason = models.CharField(max_length=300, default="")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["machine", "project"], name="one_blocked_project")]

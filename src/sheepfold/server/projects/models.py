@@ -72,6 +72,8 @@ class Project(models.Model):
     visibility = models.CharField(max_length=10, choices=Visibility.choices, default=Visibility.EVERYBODY)
     priority = models.IntegerField(default=50)  # 0 … 100, higher first
 
+    claimable = models.BooleanField(default=False)  # tiles may be waiting; only projects with it cost a claim time
+
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
@@ -79,6 +81,7 @@ class Project(models.Model):
 
     class Meta:
         indexes = [
+            models.Index(fields=["id"], name="project_claimable", condition=models.Q(claimable=True)),
             models.Index(
                 fields=["status"], name="project_rendering", condition=models.Q(status=ProjectStatus.RENDERING)
             ),

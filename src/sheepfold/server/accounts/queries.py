@@ -1,0 +1,57 @@
+"""Who somebody is and what they may see."""
+
+from dataclasses import dataclass
+
+from django.contrib.auth.hashers import check_password, make_password
+
+from sheepfold.server.accounts.models import ApiToken, GroupRole, Membership, RenderKey, User
+from sheepfold.server.accounts.secrets import hash_secret
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Who logged in, and the key they used, if it was a key."""
+
+    user: User
+    key: RenderKey | None
+
+
+def credentials_of_key(login: str, secret: str) -> Credentials | None:
+    """The user by name and render key. Looked up by hash, so no comparison leaks the secret."""
+    key = (
+        RenderKey.objects.select_related("user")
+        .filter(secret_hash=hash_secret(secret), revoked_at=None, user__username=login, user__is_active=True)
+        .first()
+    )
+    return Credentials(key.user, key) if key else None
+
+
+def credentials_of_password(login: str, password: str) -> Credentials | None:
+    """The user by name and password. Takes as long for an unknown name as for a wrong password."""
+    user = User.objects.filter(username=login, is_active=True).first()
+    if user is None or not user.has_usable_password():
+        make_password(password)
+        return None
+    return Credentials(user, None) if check_password(password, user.password) else None
+
+
+def user_of_token(secret: str) -> User | None:
+    """Whose API token this is."""
+    token = (
+        ApiToken.objects.select_related("user")
+        .filter(secret_hash=hash_secret(secret), revoked_at=None, user__is_active=True)
+        .first()
+    )
+    return token.user if token else None
+
+
+def groups_of(user_id: int) -> frozenset[int]:
+    """Ids of the groups that a user belongs to."""
+    return frozenset(Membership.objects.filter(user_id=user_id).values_list("group_id", flat=True))
+
+
+def administers_group(user: User, group_id: int | None) -> bool:
+    """Whether the user is an admin of the group."""
+    if group_id is None:
+        return False
+    return Membership.objects.filter(user=user, group_id=group_id, role=GroupRole.ADMIN).exists()

@@ -1,0 +1,100 @@
+"""The only writer of tile status. Each move is one statement that names the status it expects."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connection
+
+from sheepfold.server.frames.models import Tile, TileStatus
+
+ALLOWED = {
+    TileStatus.WAITING: frozenset({TileStatus.RENDERING, TileStatus.DONE, TileStatus.CANCELLED, TileStatus.FAILED}),
+    TileStatus.RENDERING: frozenset(
+        {TileStatus.WAITING, TileStatus.DONE, TileStatus.FAILED, TileStatus.CANCELLED}
+    ),
+    TileStatus.DONE: frozenset({TileStatus.WAITING}),  # re-render
+    TileStatus.FAILED: frozenset({TileStatus.WAITING, TileStatus.DONE}),
+    TileStatus.CANCELLED: frozenset({TileStatus.WAITING}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TakenTile:
+    """A tile that a claim has just moved from waiting to rendering."""
+
+    id: int
+    project_id: int
+    frame: int
+
+
+def move(
+    tile_ids: Iterable[int], *, came_from: TileStatus, to: TileStatus, now: datetime, failures: int | None = None
+) -> int:
+    """Move tiles that are in the expected status; the others stay. Returns how many moved."""
+    if to not in ALLOWED[came_from]:
+        raise ValueError(f"a tile does not go from {came_from.label} to {to.label}")
+    values: dict[str, object] = {"status": to, "changed_at": now}
+    if failures is not None:
+        values["failures"] = failures
+    return Tile.objects.filter(pk__in=list(tile_ids), status=came_from).update(**values)
+
+
+def move_all(project_id: int, *, came_from: TileStatus, to: TileStatus, now: datetime) -> int:
+    """The same for every tile of a project."""
+    if to not in ALLOWED[came_from]:
+        raise ValueError(f"a tile does not go from {came_from.label} to {to.label}")
+    return Tile.objects.filter(project_id=project_id, status=came_from).update(status=to, changed_at=now)
+
+
+def move_each(tile_ids: Sequence[int], *, came_from: TileStatus, to: TileStatus, now: datetime) -> set[int]:
+    """Like `move`, and tells which tiles moved."""
+    if to not in ALLOWED[came_from]:
+        raise ValueError(f"a tile does not go from {came_from.label} to {to.label}")
+    if not tile_ids:
+        return set()
+    marks = ", ".join(["%s"] * len(tile_ids))
+    with connection.cursor() as cursor:
+        cursor.execute(_MOVE_EACH.format(marks=marks), [to, _moment(now), came_from, *tile_ids])
+        return {row[0] for row in cursor.fetchall()}
+
+
+def take_fresh(project_id: int, count: int, *, now: datetime) -> list[TakenTile]:
+    """Take up to `count` waiting tiles that no machine has failed, in the order of their rank."""
+    return _take(_FRESH, [TileStatus.RENDERING, _moment(now), project_id, count])
+
+
+def take_again(project_id: int, machine_id: int, *, now: datetime) -> list[TakenTile]:
+    """Take one waiting tile that other machines failed, never one that this machine failed."""
+    return _take(_AGAIN, [TileStatus.RENDERING, _moment(now), project_id, machine_id, 1])
+
+
+_MOVE_EACH = "UPDATE frames_tile SET status = %s, changed_at = %s WHERE status = %s AND id IN ({marks}) RETURNING id"
+
+# `status = 0` and not a parameter: the planner uses a partial index only when it can see the constant.
+_TAKE = """
+UPDATE frames_tile SET status = %s, changed_at = %s
+WHERE status = 0 AND id IN (
+    SELECT t.id FROM frames_tile t WHERE t.status = 0 AND t.project_id = %s AND {condition}
+    ORDER BY t.rank LIMIT %s{lock}
+)
+RETURNING id, project_id, frame, rank
+"""
+_FRESH = "t.failures = 0"
+_AGAIN = """t.failures > 0 AND NOT EXISTS (
+        SELECT 1 FROM frames_tilefailure f WHERE f.tile_id = t.id AND f.machine_id = %s AND NOT f.forgiven
+    )"""
+
+
+def _take(condition: str, parameters: Sequence[object]) -> list[TakenTile]:
+    lock = " FOR UPDATE OF t SKIP LOCKED" if connection.vendor == "postgresql" else ""
+    with connection.cursor() as cursor:
+        cursor.execute(_TAKE.format(condition=condition, lock=lock), parameters)
+        rows = cursor.fetchall()
+    rows.sort(key=lambda row: int(row[3]))  # RETURNING promises no order
+    return [TakenTile(id=row[0], project_id=row[1], frame=row[2]) for row in rows]
+
+
+def _moment(now: datetime) -> object:
+    """The time in the form that the database's columns have."""
+    return connection.ops.adapt_datetimefield_value(now)

@@ -1,0 +1,163 @@
+"""Every change of machines and sessions."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import F
+
+from sheepfold.server.accounts.models import RenderKey, User
+from sheepfold.server.accounts.secrets import hash_secret, new_secret
+from sheepfold.server.machines.models import LIVE_STATUSES, BlockedProject, Machine, Session, SessionStatus
+
+
+@dataclass(frozen=True, slots=True)
+class MachineFacts:
+    """What a machine says of itself at login. Memory in KiB."""
+
+    fingerprint: str
+    name: str
+    os: str
+    bits: int
+    cpu_name: str
+    cpu_cores: int
+    ram_kib: int
+    client: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionTerms:
+    """How the farm treats a session. `max_silence` in seconds; `own_protocol` 0 means a foreign client."""
+
+    generation: str
+    version: str
+    own_protocol: int
+    max_silence: int
+    max_leases: int
+
+
+def register_machine(*, user: User, facts: MachineFacts, now: datetime) -> Machine:
+    """The machine's row, made at its first login and brought up to date at each."""
+    machine, _ = Machine.objects.update_or_create(
+        user=user,
+        fingerprint=facts.fingerprint,
+        defaults={
+            "name": facts.name[:100],
+            "os": facts.os,
+            "bits": facts.bits,
+            "cpu_name": facts.cpu_name[:200],
+            "cpu_cores": facts.cpu_cores,
+            "ram_kib": facts.ram_kib,
+            "client": facts.client[:60],
+            "seen_at": now,
+        },
+    )
+    return machine
+
+
+def open_session(
+    *, machine: Machine, key: RenderKey | None, terms: SessionTerms, now: datetime
+) -> tuple[Session, str]:
+    """A new session and its token, which goes to the machine as a cookie and is kept as a hash only."""
+    token = new_secret()
+    disabled = bool(machine.disabled_reason)
+    session = Session.objects.create(
+        machine=machine,
+        key=key,
+        token_hash=hash_secret(token),
+        status=SessionStatus.DISABLED if disabled else SessionStatus.ACTIVE,
+        generation=terms.generation,
+        version=terms.version[:40],
+        own_protocol=terms.own_protocol,
+        max_silence=terms.max_silence,
+        max_leases=terms.max_leases,
+        started_at=now,
+        heard_at=now,
+        expires_at=now + timedelta(seconds=terms.max_silence),
+    )
+    return session, token
+
+
+def record_signs_of_life(*, sessions: Iterable[tuple[int, int]], now: datetime) -> None:
+    """Sessions, as (id, max_silence), were heard of. One statement per length of silence."""
+    by_silence: dict[int, list[int]] = defaultdict(list)
+    for session_id, max_silence in sessions:
+        by_silence[max_silence].append(session_id)
+    for max_silence, ids in by_silence.items():
+        Session.objects.filter(pk__in=ids).update(heard_at=now, expires_at=now + timedelta(seconds=max_silence))
+
+
+def expire_sessions(*, now: datetime) -> list[int]:
+    """End the sessions that were silent too long. Returns their ids, so that their leases can be ended."""
+    silent = Session.objects.filter(status__in=LIVE_STATUSES, expires_at__lt=now)
+    return _end(list(silent.values_list("id", flat=True)), SessionStatus.EXPIRED, now, silent_before=now)
+
+
+def end_session(*, session_id: int, now: datetime) -> bool:
+    """The machine logged out. False if the session had ended before."""
+    return bool(_end([session_id], SessionStatus.ENDED, now))
+
+
+def _end(ids: Sequence[int], status: SessionStatus, now: datetime, silent_before: datetime | None = None) -> list[int]:
+    ended = []
+    for session_id in ids:  # one by one: a sign of life may come between, and then this session goes on
+        rows = Session.objects.filter(pk=session_id, status__in=LIVE_STATUSES)
+        if silent_before is not None:
+            rows = rows.filter(expires_at__lt=silent_before)
+        if rows.update(status=status, ended_at=now):
+            ended.append(session_id)
+    return ended
+
+
+def count_frames(*, session_ids: Iterable[int]) -> None:
+    """Frames of these sessions were accepted, one for each time that an id is named."""
+    counts: dict[int, int] = defaultdict(int)
+    for session_id in session_ids:
+        counts[session_id] += 1
+    for session_id, number in counts.items():
+        Session.objects.filter(pk=session_id).update(frames_done=F("frames_done") + number)
+
+
+def disable_machine(*, machine_id: int, reason: str) -> None:
+    """The farm gives this machine no more work (status 203) until somebody enables it."""
+    Machine.objects.filter(pk=machine_id).update(disabled_reason=reason)
+    Session.objects.filter(
+        machine_id=machine_id, status__in=(SessionStatus.ACTIVE, SessionStatus.PAUSED)
+    ).update(status=SessionStatus.DISABLED)
+
+
+def enable_machine(*, machine_id: int) -> None:
+    """Give the machine work again."""
+    Machine.objects.filter(pk=machine_id).update(disabled_reason="")
+    Session.objects.filter(machine_id=machine_id, status=SessionStatus.DISABLED).update(
+        status=SessionStatus.ACTIVE
+    )
+
+
+def pause_machine(*, machine_id: int) -> None:
+    """No new tile after the one it renders."""
+    Machine.objects.filter(pk=machine_id).update(paused=True)
+
+
+def resume_machine(*, machine_id: int) -> None:
+    """Give it tiles again."""
+    Machine.objects.filter(pk=machine_id).update(paused=False)
+
+
+def block_project(*, machine_id: int, project_id: int, reason: str) -> None:
+    """This machine gets nothing of this project any more."""
+    BlockedProject.objects.get_or_create(
+        machine_id=machine_id, project_id=project_id, defaults={"reason": reason[:300]}
+    )
+
+
+def record_hardware(
+    *, session_id: int, compute_method: int, cores: int | None, ram_max_kib: int | None, gpu_name: str
+) -> None:
+    """What a job request said that the machine can do now, when it differs from what is known."""
+    Session.objects.filter(pk=session_id).update(
+        compute_method=compute_method, cores=cores, ram_max_kib=ram_max_kib
+    )
+    if gpu_name:
+        Machine.objects.filter(sessions__pk=session_id).update(gpu_name=gpu_name[:200])
