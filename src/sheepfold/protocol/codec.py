@@ -1,7 +1,8 @@
 """XML answers and bodies to and from the values of `messages.py`. The only module that knows the XML.
 
-Encoders raise ValueError for an answer that some client of the last ten years would choke on: sending it is a mistake
-of ours. Decoders raise BadMessage, and otherwise fill what a plain SheepIt server leaves out with defaults.
+Encoders raise ValueError for an answer that some client of the last ten years would choke on: sending it
+is a mistake of ours. Decoders raise BadMessage, and otherwise fill what a plain SheepIt server leaves out
+with defaults.
 """
 
 from collections.abc import Iterable
@@ -60,7 +61,7 @@ _Code = TypeVar("_Code", bound=IntEnum)
 _STATS_FIELDS = tuple(Stats.__dataclass_fields__)
 
 
-# --- session -------------------------------------------------------------------------------------------------
+# --- session --------------------------------------------------------------------------------------
 
 
 def encode_session_answer(answer: SessionAnswer) -> bytes:
@@ -101,11 +102,14 @@ def _endpoint(element: etree._Element) -> Endpoint | None:
     return Endpoint(EndpointKind(kind), path, _optional_int(element, "max-period"))
 
 
-# --- work ----------------------------------------------------------------------------------------------------
+# --- work -----------------------------------------------------------------------------------------
 
 
 def encode_work_answer(answer: WorkAnswer) -> bytes:
-    """The `jobrequest` document, complete for every generation of clients. Raises ValueError as `wire_rules` says."""
+    """The `jobrequest` document, complete for every generation of clients.
+
+    Raises ValueError as `wire_rules.check_work_answer` says.
+    """
     if answer == _NO_JOB:
         return _NO_JOB_BYTES
     wire_rules.check_work_answer(answer)
@@ -227,11 +231,11 @@ def _chunk(element: etree._Element) -> Chunk:
     return Chunk(_required(element, "id"), _required_md5(element, "md5"))
 
 
-# --- the body of a job request -------------------------------------------------------------------------------
+# --- the body of a job request --------------------------------------------------------------------
 
 
 def is_xml(body: bytes) -> bool:
-    """Whether a request body is XML. The content type does not tell: clients to 2020-05 label it as a form."""
+    """Whether a body is XML. The content type does not tell: clients to 2020-05 label it as a form."""
     return body.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"<"
 
 
@@ -244,7 +248,10 @@ def encode_cache(md5s: Iterable[str]) -> bytes:
 
 
 def decode_cache(body: bytes) -> tuple[str, ...]:
-    """The md5s of a `cache` body, each once. What is no md5 is skipped; no body is no archive. Raises BadMessage."""
+    """The md5s of a `cache` body, each once. What is no md5 is skipped; no body is no archive.
+
+    Raises BadMessage.
+    """
     if not is_xml(body):
         return ()
     md5s = ((_get(element, "md5") or "").lower() for element in parse(body, "cache").iterfind("file"))
@@ -254,7 +261,7 @@ def decode_cache(body: bytes) -> tuple[str, ...]:
     return known
 
 
-# --- short answers -------------------------------------------------------------------------------------------
+# --- short answers --------------------------------------------------------------------------------
 
 
 def encode_upload_answer(answer: UploadAnswer) -> bytes:
@@ -287,7 +294,7 @@ def decode_error_answer(data: bytes) -> ErrorAnswer:
     return ErrorAnswer(_required_int(parse(data, "error"), "status"))
 
 
-# --- speed test ----------------------------------------------------------------------------------------------
+# --- speed test -----------------------------------------------------------------------------------
 
 
 def encode_speedtest(results: Iterable[SpeedtestResult]) -> bytes:
@@ -318,7 +325,7 @@ def decode_speedtest(body: bytes) -> tuple[SpeedtestResult, ...]:
     return tuple(results)
 
 
-# --- helpers -------------------------------------------------------------------------------------------------
+# --- helpers --------------------------------------------------------------------------------------
 
 
 def _root(tag: str, status: int) -> etree._Element:

@@ -1,7 +1,8 @@
 """What Sheepfold's client and server agree on beyond SheepIt, carried in `extras`.
 
-The client writes `sheepfold/1 heartbeat=60 leases=3` into the session request, the server answers in the same form in
-the `extras` attribute of `config`. A SheepIt server ignores the first; a SheepIt client never sends it.
+The client writes `sheepfold/1 heartbeat=60 leases=3` into the session request, the server answers in the
+same form in the `extras` attribute of `config`. A SheepIt server ignores the first; a SheepIt client never
+sends it.
 """
 
 from dataclasses import dataclass, replace
@@ -27,7 +28,7 @@ def format_extras(extras: Extras) -> str:
 
 
 def parse_extras(text: str | None) -> Extras | None:
-    """What the other side said, or None when it is not Sheepfold. Unknown words are for later versions: skipped."""
+    """What the other side said, or None when it is not Sheepfold. Words of later versions are skipped."""
     words = (text or "").split(" ")
     version = _number(words[0].removeprefix(f"{_PRODUCT}/"))
     if not words[0].startswith(f"{_PRODUCT}/") or version is None or version < 1:

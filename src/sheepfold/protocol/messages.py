@@ -1,4 +1,4 @@
-"""What travels between a machine and the farm, as frozen values. `codec.py` and `params.py` turn them into bytes.
+"""What travels between a machine and the farm, as frozen values. `codec.py`, `params.py` make bytes of them.
 
 Units: memory in KiB, time in whole seconds, unless a field says otherwise. `None` means "not sent".
 """
@@ -148,7 +148,7 @@ class WorkAnswer:
 
 @dataclass(frozen=True, slots=True)
 class ArchiveRequest:
-    """A machine fetches the renderer or the scene of a job. `revision` is sent by clients of 2015 and 2016 only."""
+    """A machine fetches the renderer or the scene of a job. Only clients to 2016-10 send `revision`."""
 
     kind: ArchiveKind
     job: int

@@ -1,7 +1,7 @@
 """Query and form parameters to and from the values of `messages.py`.
 
-Decoders forgive what clients of ten years really send and raise `Refused`, with the status to answer, where a value
-matters. Encoders give the pairs in the order of the specification.
+Decoders forgive what clients of ten years really send and raise `Refused`, with the status to answer, where
+a value matters. Encoders give the pairs in the order that clients send them.
 """
 
 from collections.abc import Mapping
@@ -57,7 +57,7 @@ _BOOLEANS = {"1": True, "true": True, "0": False, "false": False}
 
 
 class Refused(Exception):
-    """A request that cannot be served. `status` is what to answer: a protocol status, or 404 for a download."""
+    """A request that cannot be served. `status`: the protocol's to answer, or 404 for a download."""
 
     def __init__(self, status: ConfigStatus | UploadStatus | int, reason: str) -> None:
         super().__init__(reason)
@@ -65,7 +65,7 @@ class Refused(Exception):
         self.reason = reason
 
 
-# --- session -------------------------------------------------------------------------------------------------
+# --- session --------------------------------------------------------------------------------------
 
 
 def decode_session_request(params: Params) -> SessionRequest:
@@ -138,11 +138,11 @@ def _credential(params: Params, name: str, limit: int) -> str:
     return value
 
 
-# --- work ----------------------------------------------------------------------------------------------------
+# --- work -----------------------------------------------------------------------------------------
 
 
 def decode_work_request(params: Params, body: bytes = b"") -> WorkRequest:
-    """A request for a tile; what is odd counts as not said. Raises BadMessage when the body is XML but no cache."""
+    """A request for a tile; what is odd counts as not said. Raises BadMessage for XML that is no cache."""
     return WorkRequest(
         compute_method=_compute_method(params),
         cpu_cores=_positive(params, "cpu_cores", limits.MAX_CORES),
@@ -188,7 +188,7 @@ def _open_tokens(params: Params) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys(tokens))[: limits.MAX_OPEN_TOKENS]
 
 
-# --- downloads -----------------------------------------------------------------------------------------------
+# --- downloads ------------------------------------------------------------------------------------
 
 
 def decode_archive_request(params: Params) -> ArchiveRequest:
@@ -224,7 +224,7 @@ def _job_to_download(params: Params) -> int:
     return job
 
 
-# --- frames --------------------------------------------------------------------------------------------------
+# --- frames ---------------------------------------------------------------------------------------
 
 
 def decode_frame_upload(params: Params) -> FrameUpload:
@@ -269,7 +269,7 @@ def _render_seconds(params: Params) -> float:
     return seconds if 0 <= seconds <= limits.MAX_SECONDS else -1.0
 
 
-# --- heartbeats and error reports ----------------------------------------------------------------------------
+# --- heartbeats and error reports -----------------------------------------------------------------
 
 
 def decode_heartbeat(params: Params) -> Heartbeat:
@@ -299,7 +299,7 @@ def encode_heartbeat(beat: Heartbeat) -> Pairs:
 
 
 def decode_error_report(params: Params) -> ErrorReport:
-    """What went wrong. Never refused; an empty or missing `type` is GENERIC, an unnamed number stays a number."""
+    """What went wrong. Never refused. No `type` is GENERIC, a number without a name stays a number."""
     seconds = "render_time" if "render_time" in params else "rendertime"
     return ErrorReport(
         kind=_error_kind(params),
@@ -312,7 +312,7 @@ def decode_error_report(params: Params) -> ErrorReport:
 
 
 def encode_error_report(report: ErrorReport) -> Pairs:
-    """The query of `error`. The time goes under both names: the specification's and the one that clients use."""
+    """The query of `error`, with the time under both names: the specification's and the clients'."""
     kind = "" if report.kind == ErrorKind.GENERIC else int(report.kind)
     frame = None if report.frame is None else f"{report.frame:04d}"
     return _given(
@@ -333,7 +333,7 @@ def _error_kind(params: Params) -> ErrorKind | int:
     return ErrorKind(number) if number in set(ErrorKind) else number
 
 
-# --- helpers -------------------------------------------------------------------------------------------------
+# --- helpers --------------------------------------------------------------------------------------
 
 
 def _require_present(params: Params, names: tuple[str, ...], status: ConfigStatus | UploadStatus) -> None:

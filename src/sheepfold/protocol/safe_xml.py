@@ -1,4 +1,4 @@
-"""Parsing of XML from strangers: no entities, no DTD, no network, bounded size and depth. Used by `codec.py` only."""
+"""Parsing of XML from strangers: no entities, no DTD, no network, bounded size and depth."""
 
 import re
 
@@ -18,7 +18,7 @@ _DOCTYPE = re.compile(
 )
 _TOO_DEEP = etree.XPath("boolean(" + "/*" * (limits.MAX_XML_DEPTH + 1) + ")")
 
-# The encoding is fixed, so that no declared one (UTF-7, UTF-16) can hide a document type from the pattern above.
+# The encoding is fixed, so that no declared one (UTF-7, UTF-16) hides a document type from the pattern above.
 _PARSER = etree.XMLParser(
     encoding="utf-8",
     resolve_entities=False,

@@ -1,4 +1,4 @@
-"""What a text on the wire may look like, and which answers no client may get. Pure; `codec.py` and `params.py` ask."""
+"""What a text on the wire may look like, and which answers no client may get."""
 
 import re
 from urllib.parse import urlsplit
@@ -13,7 +13,8 @@ from sheepfold.protocol.messages import (
     WorkAnswer,
 )
 
-# Clients of 2024 refuse a session whose answer lacks one of the second to eighth; older ones upload to the first.
+# Clients of 2024 refuse a session whose answer lacks one of the second to eighth; those to 2020-04 upload to
+# the first and all but those of 2024 download from the last.
 REQUIRED_ENDPOINTS = frozenset(
     {
         EndpointKind.VALIDATE_JOB,
@@ -39,7 +40,7 @@ def is_md5(text: str) -> bool:
 
 
 def integer(text: str) -> int | None:
-    """A whole number of at most 18 digits, or None. `int()` alone would take '1_0' and other alphabets' digits."""
+    """A whole number of at most 18 digits, or None. `int()` would take '1_0' and other alphabets' digits."""
     return int(text) if _INTEGER.fullmatch(text) else None
 
 
