@@ -45,6 +45,10 @@ class Control:
         """End: the first time after the frame, the second time at once."""
         self._set(Wish.STOP_NOW if self.stopping else Wish.STOP_AFTER_FRAME)
 
+    def stop_after_frame(self) -> None:
+        """End after the frame. Does not make an end that was asked for before any quicker."""
+        self._set(Wish.STOP_AFTER_FRAME, only_from=(Wish.RUN, Wish.PAUSE))
+
     def stop_now(self) -> None:
         self._set(Wish.STOP_NOW)
 

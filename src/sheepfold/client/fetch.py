@@ -30,7 +30,7 @@ class DiskFullError(Exception):
     """There is no room for the archive on this disk."""
 
 
-class FetchStopped(Exception):
+class FetchStoppedError(Exception):
     """The download was asked to end."""
 
 
@@ -84,7 +84,7 @@ class Cache:
     ) -> Path:
         """The archive as a file; downloaded when it is not here or damaged. Resumes what an earlier run began.
 
-        Raises FetchError after five attempts, DiskFullError, FetchStopped when `stopped()` says so.
+        Raises FetchError after five attempts, DiskFullError, FetchStoppedError when `stopped()` says so.
         """
         _check_md5(md5)
         with self._lock_of(md5):
@@ -231,7 +231,7 @@ def _write(
             if listener is not None:
                 listener(FetchProgress(done, incoming.total))
             if stopped():
-                raise FetchStopped
+                raise FetchStoppedError
     if incoming.total is not None and done != incoming.total:
         raise FetchError(f"the connection ended after {done} of {incoming.total} bytes")
 

@@ -20,10 +20,13 @@ _FACTS = "frame.json"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A frame that waits. `server`: the only farm that it is for. `finished`: Unix time."""
+    """A frame that waits. `server`: the only farm that it is for. `owner`: the device that made it.
+
+    `finished` is Unix time."""
 
     id: str
     server: str
+    owner: str
     image: Path
     upload: FrameUpload
     validation_url: str
@@ -40,13 +43,15 @@ class Outbox:
         for half_written in folder.glob("*.partial"):
             remove_folder(half_written)
 
-    def add(self, server: str, image: Path, upload: FrameUpload, validation_url: str = "") -> Entry:
+    def add(
+        self, server: str, image: Path, upload: FrameUpload, validation_url: str = "", owner: str = ""
+    ) -> Entry:
         """Move a picture in. When this returns, the frame is on disk. Raises OSError when the disk refuses."""
         entry_id = uuid.uuid4().hex
         partial = self._folder / f"{entry_id}.partial"
         partial.mkdir()
         entry = Entry(
-            entry_id, server, self._folder / entry_id / image.name, upload, validation_url, time.time()
+            entry_id, server, owner, self._folder / entry_id / image.name, upload, validation_url, time.time()
         )
         try:
             shutil.move(image, partial / image.name)
@@ -65,10 +70,6 @@ class Outbox:
         found = (_read(path) for path in self._folder.iterdir() if path.suffix != ".partial")
         mine = [entry for entry in found if entry is not None and entry.server == server]
         return sorted(mine, key=lambda entry: entry.finished)
-
-    def tokens(self, server: str) -> tuple[str, ...]:
-        """The leases of the waiting frames."""
-        return tuple(entry.upload.extras for entry in self.entries(server) if entry.upload.extras)
 
     def remove(self, entry: Entry) -> None:
         """The farm has it, or will never want it."""
@@ -92,6 +93,7 @@ class Outbox:
 def _to_json(entry: Entry) -> str:
     facts = {
         "server": entry.server,
+        "owner": entry.owner,
         "image": entry.image.name,
         "validation_url": entry.validation_url,
         "finished": entry.finished,
@@ -106,6 +108,7 @@ def _read(folder: Path) -> Entry | None:
         entry = Entry(
             id=folder.name,
             server=facts["server"],
+            owner=facts["owner"],
             image=folder / Path(facts["image"]).name,
             upload=FrameUpload(**facts["upload"]),
             validation_url=facts["validation_url"],

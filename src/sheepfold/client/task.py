@@ -42,7 +42,8 @@ class RenderLimits:
 class RenderTask:
     """One frame of one job whose archives lie unpacked on this machine.
 
-    `scene` is relative to `scene_dir`. `work_dir` belongs to this task alone and is the only place Blender may write.
+    `scene` is relative to `scene_dir`. `home` belongs to all frames of one scene, renderer, script and device and is the
+    only place where Blender may write; `work_dir` is this frame's folder inside it.
     """
 
     job: int
@@ -50,6 +51,7 @@ class RenderTask:
     renderer_dir: Path
     scene_dir: Path
     scene: str
+    home: Path
     work_dir: Path
     commandline: str
     script: str

@@ -66,8 +66,8 @@ def arguments(task: RenderTask, script_file: Path, frame: Sequence[str] | None =
 def environment(task: RenderTask, inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Variables of Blender: its folders and temporary files inside the work folder, nothing of the owner's."""
     kept = {name: inherited[name] for name in _KEPT_VARIABLES if name in inherited}
-    folder = str(task.work_dir)
-    own = {name: folder for name in ("HOME", "TEMP", "TMP", "TMPDIR", *_BLENDER_FOLDERS)}
+    folder = str(task.home)
+    own = dict.fromkeys(("HOME", "TEMP", "TMP", "TMPDIR", *_BLENDER_FOLDERS), folder)
     own["CORES"] = str(task.limits.cores if task.limits.cores is not None else -1)
     own["PRIORITY"] = str(task.limits.priority)
     library = task.renderer_dir / "lib"

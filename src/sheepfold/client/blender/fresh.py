@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sheepfold.client.blender import command
 from sheepfold.client.blender.output import parse_line
-from sheepfold.client.blender.process import Log, ProcessTree, RenderStopped
+from sheepfold.client.blender.process import Log, ProcessTree, RenderStoppedError
 from sheepfold.client.blender.results import find_image, why_no_image
 from sheepfold.client.sandbox import Cage
 from sheepfold.client.task import (
@@ -41,10 +41,10 @@ class ProgressTracker:
         return max(self._tree.peak_kib, self._said_peak_kib)
 
     def hear(self, line: str) -> None:
-        """Take one line in. Raises RenderStopped when it announces a failure."""
+        """Take one line in. Raises RenderStoppedError when it announces a failure."""
         facts = parse_line(line)
         if facts.error is not None:
-            raise RenderStopped(facts.error, line.strip())
+            raise RenderStoppedError(facts.error, line.strip())
         self._said_peak_kib = max(self._said_peak_kib, facts.peak_kib or 0)
         if facts.fraction is not None:
             self._fraction = facts.fraction
@@ -119,7 +119,7 @@ def _follow(
             spoke = True
             log.add(line)
             tracker.hear(line)
-    except RenderStopped as end:
+    except RenderStoppedError as end:
         tree.kill()
         return RenderFailed(end.kind, end.message, tracker.seconds, tracker.peak_kib, log.text())
     exit_code = tree.wait()

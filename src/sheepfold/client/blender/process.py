@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from threading import Thread
+from typing import IO
 
 import psutil
 
@@ -27,7 +28,7 @@ _FREE_MEMORY_KIB = 256 * 1024  # below this the machine of the owner begins to s
 _BUSY_CPU_SECONDS = 0.5  # CPU use between two looks that counts as "still working"
 
 
-class RenderStopped(Exception):
+class RenderStoppedError(Exception):
     """The tree has to end before it is done."""
 
     def __init__(self, kind: ErrorKind, message: str) -> None:
@@ -79,7 +80,7 @@ class ProcessTree:
         self.peak_kib = 0
         self._lines: queue.Queue[str | None] = queue.Queue(maxsize=20_000)
         _be_polite(self._process.pid, priority)
-        Thread(target=self._read, name=f"read-{self._process.pid}", daemon=True).start()
+        Thread(target=self._read, args=(self._process.stdout,), name="blender-log", daemon=True).start()
 
     @property
     def pid(self) -> int:
@@ -92,7 +93,7 @@ class ProcessTree:
     def lines(self, limits: RenderLimits, stop: StopFlag) -> Iterator[str]:
         """Lines as they come, until the program ends or the caller leaves the loop.
 
-        Raises RenderStopped when `stop` is set or a limit is passed; the caller kills the tree.
+        Raises RenderStoppedError when `stop` is set or a limit is passed; the caller kills the tree.
         """
         guard = _Guard(self, limits, stop)
         while True:
@@ -105,9 +106,9 @@ class ProcessTree:
 
     def send(self, line: str) -> None:
         """Give the program one line. Raises OSError when it no longer listens."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{line}\n".encode())
-        self._process.stdin.flush()
+        if self._process.stdin is not None:
+            self._process.stdin.write(f"{line}\n".encode())
+            self._process.stdin.flush()
 
     def wait(self) -> int:
         """The exit code, after the program has closed its output."""
@@ -158,9 +159,8 @@ class ProcessTree:
             return None, False
         return line, line is None
 
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        with self._process.stdout as stream:
+    def _read(self, stream: IO[bytes]) -> None:
+        with stream:
             while raw := stream.readline(_LINE_BYTES):
                 self._lines.put(raw.decode("utf-8", "replace").rstrip("\r\n"))
         self._lines.put(None)
@@ -177,11 +177,11 @@ class _Guard:
     def look(self, heard: bool) -> None:
         now = time.monotonic()
         if self._stop.kind is not None:
-            raise RenderStopped(self._stop.kind, "the frame was stopped")
+            raise RenderStoppedError(self._stop.kind, "the frame was stopped")
         if heard:
             self._alive = now
         if self._limits.seconds is not None and now - self._started > self._limits.seconds:
-            raise RenderStopped(
+            raise RenderStoppedError(
                 ErrorKind.TIME_LIMIT,
                 f"the frame took longer than {self._limits.seconds} s",
             )
@@ -194,17 +194,17 @@ class _Guard:
         if abs(cpu - self._cpu) > _BUSY_CPU_SECONDS:
             self._cpu, self._alive = cpu, now
         if count > _MOST_PROCESSES:
-            raise RenderStopped(ErrorKind.EXECUTE_FAILED, f"the scene started {count} processes")
+            raise RenderStoppedError(ErrorKind.EXECUTE_FAILED, f"the scene started {count} processes")
         if self._limits.memory_kib is not None and memory > self._limits.memory_kib:
             message = (
                 f"the frame needs {memory // 1024} MiB; {self._limits.memory_kib // 1024} MiB are allowed"
             )
-            raise RenderStopped(ErrorKind.OUT_OF_MEMORY, message)
+            raise RenderStoppedError(ErrorKind.OUT_OF_MEMORY, message)
         if psutil.virtual_memory().available // 1024 < _FREE_MEMORY_KIB:
-            raise RenderStopped(ErrorKind.OUT_OF_MEMORY, "this machine has no free memory left")
+            raise RenderStoppedError(ErrorKind.OUT_OF_MEMORY, "this machine has no free memory left")
         if now - self._alive > self._limits.silent_seconds:
             message = f"Blender hangs: no word and no work for {self._limits.silent_seconds} s"
-            raise RenderStopped(ErrorKind.TIME_LIMIT, message)
+            raise RenderStoppedError(ErrorKind.TIME_LIMIT, message)
 
 
 def _be_polite(pid: int, priority: int) -> None:

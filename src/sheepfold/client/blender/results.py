@@ -2,10 +2,21 @@
 
 from pathlib import Path
 
+from sheepfold.client.blender.command import executable_in
 from sheepfold.client.task import RenderTask
 from sheepfold.protocol.codes import ErrorKind
 
 _LIBRARIES_MISSING = 127  # what shells and loaders answer when a program cannot be loaded
+
+
+def what_is_missing(task: RenderTask) -> tuple[ErrorKind, str] | None:
+    """Why the task cannot even be started: a part of its archives is not there."""
+    executable, scene = executable_in(task.renderer_dir), (task.scene_dir / task.scene).resolve()
+    if not executable.is_file():
+        return ErrorKind.RENDERER_MISSING, f"the renderer's archive has no {executable.name}"
+    if not scene.is_relative_to(task.scene_dir.resolve()) or not scene.is_file():
+        return ErrorKind.SCENE_MISSING, f"the scene's archive has no {task.scene!r}"
+    return None
 
 
 def find_image(task: RenderTask) -> Path | None:

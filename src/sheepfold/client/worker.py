@@ -1,0 +1,136 @@
+"""Puts a client together from its settings and runs it: one loop for each device."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from sheepfold.client.api import FarmError
+from sheepfold.client.blender.fresh import FreshRenderer
+from sheepfold.client.config import ConfigError, Settings, read_key
+from sheepfold.client.control import Control
+from sheepfold.client.events import Level, Listener, Message, Stopping
+from sheepfold.client.fetch import Cache
+from sheepfold.client.hardware import read_hardware
+from sheepfold.client.instance import AlreadyRunningError, only_one
+from sheepfold.client.loop import Desk, DeviceLoop, Renderer
+from sheepfold.client.outbox import Entry, Outbox
+from sheepfold.client.sandbox import NoCage
+from sheepfold.client.session import Identity
+from sheepfold.client.supply import ExitCode
+from sheepfold.client.task import Device
+from sheepfold.client.ui import LineDisplay
+
+
+@dataclass
+class Client:
+    """A client that runs, for whoever sends it commands."""
+
+    control: Control = field(default_factory=Control)
+    loops: list[DeviceLoop] = field(default_factory=list)
+
+    def block_projects(self) -> None:
+        """Refuse the projects that render now."""
+        for loop in self.loops:
+            loop.block_project()
+
+
+def run(settings: Settings, listener: Listener | None = None, client: Client | None = None) -> ExitCode:
+    """Render for a farm until the owner or the farm ends it. Ctrl-C: once = after the frame, twice = at once.
+
+    Whatever goes wrong is told to `listener` (lines on the terminal without one) and comes back as an exit code.
+    """
+    listener = listener or LineDisplay()
+    client = client or Client()
+    try:
+        check(settings)
+        with only_one(settings.cache_dir), _signals(client.control, listener):
+            return _run_devices(_desk(settings, client.control, listener), _devices(settings), client)
+    except (ConfigError, AlreadyRunningError, FarmError) as error:
+        listener(Message(Level.ERROR, str(error)))
+        return ExitCode.BAD_SETTINGS
+    except OSError as error:
+        listener(Message(Level.ERROR, f"the folder {settings.cache_dir} cannot be used: {error}"))
+        return ExitCode.BAD_SETTINGS
+
+
+def check(settings: Settings) -> None:
+    """Raises ConfigError when something that is always needed is missing."""
+    for name in ("server", "login"):
+        if not getattr(settings, name):
+            raise ConfigError(
+                f"no {name} is given: use --{name}, SHEEPFOLD_{name.upper()} or the settings file"
+            )
+
+
+def _desk(settings: Settings, control: Control, listener: Listener) -> Desk:
+    return Desk(
+        settings=settings,
+        identity=_identity(settings),
+        cache=Cache(settings.cache_dir / "archives", settings.cache_limit),
+        outbox=Outbox(settings.cache_dir / "outbox"),
+        control=control,
+        listener=listener,
+    )
+
+
+def _identity(settings: Settings) -> Identity:
+    hardware = read_hardware()
+    return Identity(
+        login=settings.login,
+        key=read_key(settings.key_file),
+        hostname=settings.hostname or hardware.hostname,
+        hardware=hardware,
+        cores=min(settings.cores or hardware.cores, hardware.cores),
+        memory_kib=min(settings.memory // 1024, hardware.ram_kib) if settings.memory else hardware.ram_kib,
+        ui="GuiText",
+    )
+
+
+def _devices(settings: Settings) -> list[tuple[Device, Renderer]]:
+    return [(Device(), FreshRenderer(NoCage()))]
+
+
+def _run_devices(desk: Desk, devices: list[tuple[Device, Renderer]], client: Client) -> ExitCode:
+    """Run all devices, each in a thread, until the last has ended. The most serious reason is returned."""
+    ids = [device.id for device, _ in devices]
+    client.loops = [DeviceLoop(desk, device, renderer, _mine(device.id, ids)) for device, renderer in devices]
+    with ThreadPoolExecutor(len(devices), thread_name_prefix="device") as pool:
+        futures = [pool.submit(loop.run) for loop in client.loops]
+        while not all(future.done() for future in futures):
+            desk.control.wait(0.2)
+            if desk.control.stopping_now:
+                for loop in client.loops:
+                    loop.kill()
+    return max(future.result() for future in futures)
+
+
+def _mine(device: str, devices: list[str]) -> Callable[[Entry], bool]:
+    """Frames that this device made; those of a device that is not used any more go to the first."""
+    return lambda entry: (entry.owner if entry.owner in devices else devices[0]) == device
+
+
+@contextmanager
+def _signals(control: Control, listener: Listener) -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the client. Only the main thread of a process can listen to them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(_number: int, _frame: object) -> None:
+        # A handler must not wait for a lock that the interrupted code may hold.
+        threading.Thread(target=_stop, args=(control, listener)).start()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _stop(control: Control, listener: Listener) -> None:
+    control.stop()
+    listener(Stopping(now=control.stopping_now))
