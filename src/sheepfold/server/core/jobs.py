@@ -1,0 +1,35 @@
+"""The queue of background work: a second SQLite file beside the first, or tables in the same PostgreSQL.
+
+Jobs carry ids, rows carry the state: a job that runs twice finds the row moved on, and one that was lost
+with a killed process is put back by `pipeline.tasks.requeue_lost`.
+"""
+
+from django.db import close_old_connections
+from huey import Huey, PostgresHuey, SqliteHuey
+
+from sheepfold.server.core.config import ServerConfig, config
+
+LOCK_WAIT_SECONDS = 30  # how long a job waits for another process's write to the queue
+
+
+def make_queue(settings: ServerConfig) -> Huey:
+    """The queue of a farm with these settings."""
+    if settings.database_url:
+        return PostgresHuey("sheepfold", results=False, dsn=settings.database_url)
+    return SqliteHuey(
+        "sheepfold",
+        results=False,
+        filename=str(settings.data_dir / "jobs.sqlite3"),
+        timeout=LOCK_WAIT_SECONDS,
+        fsync=True,
+    )
+
+
+huey = make_queue(config())
+
+
+@huey.pre_execute()  # type: ignore[untyped-decorator]
+@huey.post_execute()  # type: ignore[untyped-decorator]
+def _fresh_connections(*_: object) -> None:
+    """Worker threads live long; a database connection that broke meanwhile must not fail the next job."""
+    close_old_connections()
