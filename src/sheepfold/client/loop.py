@@ -51,6 +51,7 @@ from sheepfold.protocol.messages import FrameUpload, WorkRequest
 # The next frame is asked for when this one ends within so many seconds: enough for a scene of some 100 MB.
 _ASK_AHEAD_SECONDS = 30.0
 _LOOK_AGAIN_SECONDS = 30.0  # how often the owner's conditions (idle, mains, timetable) are looked at
+_GIVE_MEMORY_BACK_SECONDS = 120.0  # a wait from which on no Blender is kept alive
 _LOGIN_WAITS = (5.0, 15.0, 60.0, 120.0, 300.0)
 _FAILURE_WAITS = (0.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 _NO_WAIT_AFTER = frozenset({ErrorKind.KILLED_BY_SERVER, ErrorKind.BLOCKED_BY_USER, ErrorKind.TIME_LIMIT})
@@ -214,8 +215,13 @@ class DeviceLoop:
             elif job.end is not None:
                 self._leave(job.end, job.reason)
             else:
-                self._listener(Waiting(self._device.name, job.reason, job.seconds))
-                self._control.wait(job.seconds)
+                self._wait_for_work(job)
+
+    def _wait_for_work(self, job: NoJob) -> None:
+        if job.seconds >= _GIVE_MEMORY_BACK_SECONDS:
+            self._renderer.close()
+        self._listener(Waiting(self._device.name, job.reason, job.seconds))
+        self._control.wait(job.seconds)
 
     def _may_work(self) -> bool:
         """Wait for a while when the owner does not want work now."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from sheepfold.client.api import FarmError
 from sheepfold.client.blender.fresh import FreshRenderer
+from sheepfold.client.blender.living import LivingRenderer
 from sheepfold.client.config import ConfigError, Settings, read_key
 from sheepfold.client.control import Control
 from sheepfold.client.events import Level, Listener, Message, Stopping
@@ -90,7 +91,9 @@ def _identity(settings: Settings) -> Identity:
 
 
 def _devices(settings: Settings) -> list[tuple[Device, Renderer]]:
-    return [(Device(), FreshRenderer(NoCage()))]
+    cage = NoCage()
+    renderer = LivingRenderer(cage, settings.persistent_data) if settings.living else FreshRenderer(cage)
+    return [(Device(), renderer)]
 
 
 def _run_devices(desk: Desk, devices: list[tuple[Device, Renderer]], client: Client) -> ExitCode:

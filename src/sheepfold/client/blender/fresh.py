@@ -31,10 +31,16 @@ class ProgressTracker:
         self._fraction: float | None = None
         self._told = 0.0
         self._said_peak_kib = 0
+        self._sampling_since: float | None = None
 
     @property
     def seconds(self) -> float:
         return time.monotonic() - self.started
+
+    @property
+    def preparation(self) -> float:
+        """Seconds before the first sample: what loading and synchronising the scene took."""
+        return self.seconds if self._sampling_since is None else self._sampling_since
 
     @property
     def peak_kib(self) -> int:
@@ -48,6 +54,7 @@ class ProgressTracker:
         self._said_peak_kib = max(self._said_peak_kib, facts.peak_kib or 0)
         if facts.fraction is not None:
             self._fraction = facts.fraction
+            self._sampling_since = self.seconds if self._sampling_since is None else self._sampling_since
         if facts.fraction is not None or facts.remaining is not None:
             self._tell(facts.remaining)
 
@@ -90,7 +97,7 @@ class FreshRenderer:
         """Nothing outlives a frame here."""
 
     def _start(self, task: RenderTask) -> ProcessTree:
-        words = command.arguments(task, write_script(task))
+        words = command.arguments(task, write_script(task, task.work_dir))
         return ProcessTree(
             self._cage.wrap(words, task),
             command.environment(task),
@@ -99,9 +106,9 @@ class FreshRenderer:
         )
 
 
-def write_script(task: RenderTask) -> Path:
-    """Put the script of a task into its work folder."""
-    path = task.work_dir / SCRIPT_NAME
+def write_script(task: RenderTask, folder: Path) -> Path:
+    """Put the script of a task into a folder where Blender may read."""
+    path = folder / SCRIPT_NAME
     path.write_text(command.script_text(task), encoding="utf-8")
     return path
 
