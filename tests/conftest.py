@@ -20,7 +20,7 @@ ON_POSTGRESQL = os.environ.get("SHEEPFOLD_TEST_ENGINE") == "postgresql"
 POSTGRESQL_URL = os.environ.get("SHEEPFOLD_TEST_POSTGRESQL", "")
 DATA_DIR = Path(tempfile.mkdtemp(prefix="sheepfold-test-"))
 
-# Before Django reads its settings, which it does here and not in pytest-django: deeper conftests import models.
+# Django reads its settings here and not in pytest-django, since deeper conftests import models.
 os.environ["SHEEPFOLD_DATA_DIR"] = str(DATA_DIR)
 os.environ["SHEEPFOLD_DATABASE_URL"] = POSTGRESQL_URL if ON_POSTGRESQL else ""
 os.environ["DJANGO_SETTINGS_MODULE"] = "sheepfold.server.settings"
@@ -58,7 +58,7 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
 
 @pytest.fixture
 def database_url() -> Iterator[str]:
-    """SHEEPFOLD_DATABASE_URL for a server in a process of its own: empty for SQLite, else an empty database."""
+    """SHEEPFOLD_DATABASE_URL of a server in its own process: empty for SQLite, else a new database."""
     if not ON_POSTGRESQL:
         yield ""
         return

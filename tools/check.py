@@ -1,4 +1,4 @@
-"""Everything that is checked without running the program: style, types, import directions, links of the docs."""
+"""What is checked without running the program: style, types, import directions, links of the docs."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ from links import broken_links
 
 BIN = Path(sys.executable).parent
 FOLDERS = [name for name in ("src", "tests", "tools", "bench", "demo") if Path(name).is_dir()]
-CHECKS = (
+CHECKS: tuple[tuple[str, list[Path | str]], ...] = (
     ("ruff check", [BIN / "ruff", "check", *FOLDERS]),
     ("ruff format", [BIN / "ruff", "format", "--check", *FOLDERS]),
     ("mypy", [BIN / "mypy"]),

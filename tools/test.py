@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 from postgres import temporary_postgres
+
 from sheepfold.environment.system import (
     BLENDER,
     BUBBLEWRAP,

@@ -1,4 +1,4 @@
-"""Programs that come from the system's packages: which are missing, and installing them where that is allowed."""
+"""Programs from the system's packages: which are missing, and installing them where that is allowed."""
 
 import os
 import shutil

@@ -42,6 +42,9 @@ class ServerConfig(BaseSettings):
     secret_key: SecretStr = Field(SecretStr(""), description="Signs cookies; empty: made once, kept in data.")
     public_url: str = Field("", description="How people and machines reach the farm; empty: as they asked.")
     hosts: str = Field("*", description="Host names that are answered, with commas between; * is every one.")
+    trusted_proxies: str = Field(
+        "", description="Addresses of reverse proxies whose X-Forwarded-For is believed, with commas between."
+    )
     signup: SignUp = Field(SignUp.INVITATION, description="open, invitation or closed.")
     mail_url: str = Field("", description="smtp://user:password@host:port ; empty: mails go to the log.")
     mail_from: str = Field("sheepfold@localhost", description="Sender of mails.")

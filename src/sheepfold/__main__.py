@@ -1,0 +1,5 @@
+"""`python -m sheepfold`."""
+
+from sheepfold.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""The subcommands of `sheepfold` that are not the client's."""

@@ -1,0 +1,84 @@
+"""`sheepfold serve`, and the processes it is made of."""
+
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sheepfold.commands.errors import CommandError
+from sheepfold.commands.local import data_dir_option, start_django
+
+if TYPE_CHECKING:
+    from sheepfold.server.local import FirstAdmin
+
+DEFAULT_PORT = 8080
+
+
+@click.command()
+@click.option("--host", default="0.0.0.0", show_default=True, help="Address to listen on.")  # noqa: S104
+@click.option(
+    "--port", default=DEFAULT_PORT, show_default=True, help="Port to listen on; 0 takes a free one."
+)
+@click.option(
+    "--processes", default=1, show_default=True, help="Web processes; more than one needs PostgreSQL."
+)
+@data_dir_option
+def serve(host: str, port: int, processes: int, data_dir: Path | None) -> None:
+    """Run a farm: the site, the machines' interface and background work. Ctrl-C ends it."""
+    start_django(data_dir)
+    from sheepfold.server import run
+    from sheepfold.server.core.logs import configure_logs
+
+    configure_logs()
+    try:
+        run.serve(host, port, web_processes=processes, announce=_announce)
+    except OSError as error:
+        raise CommandError(
+            f"cannot listen on {host}:{port}: {error.strerror}; choose another --port"
+        ) from error
+
+
+def _announce(url: str, admin: "FirstAdmin | None") -> None:
+    click.echo(f"Sheepfold is at {url}")
+    if admin is not None:
+        click.echo(f"Sign in as {admin.username} with the password {admin.password}")
+        click.echo("It is shown this once. Change it under Account.")
+    click.echo("Ctrl-C ends it.")
+
+
+@click.command()
+@data_dir_option
+def migrate(data_dir: Path | None) -> None:
+    """Bring the database to this version's shape. `serve` does it by itself."""
+    start_django(data_dir)
+    from sheepfold.server.run import prepare
+
+    prepare()
+
+
+@click.command()
+@click.option("--host", default="0.0.0.0", show_default=True, help="Address to listen on.")  # noqa: S104
+@click.option("--port", default=DEFAULT_PORT, show_default=True, help="Port to listen on.")
+@click.option("--fd", type=int, help="A listening socket that was inherited, instead of an address.")
+@click.option("--supervised", is_flag=True, help="End when standard input closes.")
+@data_dir_option
+def web(host: str, port: int, fd: int | None, supervised: bool, data_dir: Path | None) -> None:
+    """One process that answers requests. Run as many as you like over one PostgreSQL."""
+    start_django(data_dir)
+    from sheepfold.server.http import open_socket
+    from sheepfold.server.run import run_web
+
+    with open_socket(host, port) if fd is None else socket.socket(fileno=fd) as listening:
+        run_web(listening, supervised=supervised)
+
+
+@click.command()
+@click.option("--supervised", is_flag=True, help="End when standard input closes.")
+@data_dir_option
+def background(supervised: bool, data_dir: Path | None) -> None:
+    """One process of jobs and timers. Run as many as you like over one PostgreSQL."""
+    start_django(data_dir)
+    from sheepfold.server.run import run_background
+
+    run_background(supervised=supervised)

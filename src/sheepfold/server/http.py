@@ -1,0 +1,93 @@
+"""The HTTP server: uvicorn on a socket that the caller opened (ADR 1)."""
+
+import asyncio
+import socket
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+HEAD_LIMIT = 64 * 1024  # bytes of request line and headers; a session request, the longest, has 2 KiB
+HEAD_SECONDS = 20  # in which the whole head must have come
+KEEP_ALIVE_SECONDS = 20
+DRAIN_SECONDS = 10  # for requests that run when the server is told to end
+
+
+class BoundedHttp(HttpToolsProtocol):
+    """Refuses a head that is too long or too slow, before it takes memory or holds a connection for ever."""
+
+    _head_bytes: int | None = None  # None: not within a head
+    _head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._watch_head()
+
+    def data_received(self, data: bytes) -> None:
+        within_head = self._head_bytes is not None
+        super().data_received(data)
+        if within_head and self._head_bytes is not None:
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_LIMIT and not self.transport.is_closing():
+                self.send_400_response("The request's headers are too long.")
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._head_bytes = 0
+        self._watch_head()
+
+    def on_headers_complete(self) -> None:
+        self._head_bytes = None
+        self._stop_watching()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_watching()
+        super().connection_lost(exc)
+
+    def _watch_head(self) -> None:
+        self._stop_watching()
+        self._head_timer = self.loop.call_later(HEAD_SECONDS, self._give_up)
+
+    def _stop_watching(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _give_up(self) -> None:
+        if not self.transport.is_closing():
+            self.send_400_response("The request did not come in time.")
+
+
+def open_socket(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 takes any free one. Raises OSError, e.g. when the port is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+        listening.listen(2048)
+    except OSError:
+        listening.close()
+        raise
+    listening.set_inheritable(True)
+    return listening
+
+
+def answer_requests(listening: socket.socket, *, trusted_proxies: str = "") -> None:
+    """Serve the farm's application until SIGTERM or SIGINT; then finish what runs."""
+    settings = uvicorn.Config(
+        "sheepfold.server.asgi:application",
+        http=BoundedHttp,
+        loop="auto",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(trusted_proxies),
+        forwarded_allow_ips=trusted_proxies or None,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+    )
+    uvicorn.Server(settings).run(sockets=[listening])

@@ -1,0 +1,82 @@
+"""The processes of a farm: `web` answers requests, `background` does jobs and timers, `serve` runs both."""
+
+import socket
+import sys
+from collections.abc import Callable
+from typing import TypeAlias
+
+from django.core.management import call_command
+
+from sheepfold.server.core.config import config
+from sheepfold.server.core.logs import configure_logs
+from sheepfold.server.http import answer_requests, open_socket
+from sheepfold.server.local import FirstAdmin, create_first_admin, grant_local_access
+from sheepfold.server.supervisor import Supervised, end_with_parent, supervise, wait_for_signal
+
+DRAIN_SECONDS = 15  # for jobs that run when it is told to end; later ones are done again after the next start
+JOB_THREADS = 2  # jobs spend their time in Blender, PyAV and the disk, outside Python's lock
+
+
+def prepare() -> None:
+    """Bring the database to this version's shape."""
+    call_command("migrate", verbosity=0, interactive=False)
+
+
+Announce: TypeAlias = Callable[[str, FirstAdmin | None], None]
+
+
+def serve(host: str, port: int, *, web_processes: int, announce: Announce) -> None:
+    """Run everything until SIGTERM or Ctrl-C. `announce` gets the URL, and the first admin of a new farm.
+
+    Raises OSError when the address cannot be taken.
+    """
+    with open_socket(host, port) as listening:
+        prepare()
+        admin = create_first_admin()
+        url = _url(listening)
+        grant_local_access(url)
+        with supervise([*_web_children(listening, web_processes), _background_child()]):
+            announce(url, admin)
+            wait_for_signal()
+
+
+def run_web(listening: socket.socket, *, supervised: bool) -> None:
+    """One process that answers requests."""
+    _begin(supervised)
+    answer_requests(listening, trusted_proxies=config().trusted_proxies)
+
+
+def run_background(*, supervised: bool) -> None:
+    """One process that does jobs and timers. Any number may run; a timer fires in one of them only."""
+    _begin(supervised)
+    from sheepfold.server.core.jobs import huey
+    from sheepfold.server.pipeline import tasks, timers  # noqa: F401  they register themselves
+
+    huey.create_consumer(workers=JOB_THREADS, graceful_signal="TERM", shutdown_timeout=DRAIN_SECONDS).run()
+
+
+def _begin(supervised: bool) -> None:
+    configure_logs()
+    if supervised:
+        end_with_parent()
+
+
+def _web_children(listening: socket.socket, count: int) -> list[Supervised]:
+    descriptor = listening.fileno()
+    command = _command("web", "--fd", str(descriptor))
+    return [Supervised(f"web {number}", command, [descriptor]) for number in range(1, count + 1)]
+
+
+def _background_child() -> Supervised:
+    return Supervised("background", _command("background"))
+
+
+def _command(name: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", "sheepfold", name, "--supervised", *arguments]
+
+
+def _url(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    if host in {"0.0.0.0", "::"}:  # noqa: S104  only compared: this machine reaches every address of itself
+        host = "127.0.0.1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
