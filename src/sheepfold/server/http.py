@@ -5,6 +5,7 @@ import socket
 from typing import Any
 
 import uvicorn
+from asgiref.typing import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, ASGISendEvent, Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEAD_LIMIT = 64 * 1024  # bytes of request line and headers; a session request, the longest, has 2 KiB
@@ -59,6 +60,34 @@ class BoundedHttp(HttpToolsProtocol):
             self.send_400_response("The request did not come in time.")
 
 
+class HeaderName(bytes):
+    """The name of a header as it shall be written: uvicorn calls `lower` on every name."""
+
+    def lower(self) -> bytes:
+        return self
+
+
+SET_COOKIE = HeaderName(b"Set-Cookie")
+
+
+def with_cookie_case(application: ASGI3Application) -> ASGI3Application:
+    """SheepIt clients before 2018-12 see `Set-Cookie` in exactly this case and no other."""
+
+    async def wrapped(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        async def send_cased(event: ASGISendEvent) -> None:
+            if event["type"] == "http.response.start":
+                event["headers"] = [_cased(name, value) for name, value in event["headers"]]
+            await send(event)
+
+        await application(scope, receive, send_cased)
+
+    return wrapped
+
+
+def _cased(name: bytes, value: bytes) -> tuple[bytes, bytes]:
+    return (SET_COOKIE if name == b"set-cookie" else name), value
+
+
 def open_socket(host: str, port: int) -> socket.socket:
     """A listening socket; port 0 takes any free one. Raises OSError, e.g. when the port is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -76,8 +105,12 @@ def open_socket(host: str, port: int) -> socket.socket:
 
 def answer_requests(listening: socket.socket, *, trusted_proxies: str = "") -> None:
     """Serve the farm's application until SIGTERM or SIGINT; then finish what runs."""
+    from sheepfold.server.asgi import (
+        application,
+    )  # what it imports takes a second; open_socket needs none of it
+
     settings = uvicorn.Config(
-        "sheepfold.server.asgi:application",
+        with_cookie_case(application),
         http=BoundedHttp,
         loop="auto",
         ws="none",
