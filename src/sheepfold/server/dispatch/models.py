@@ -31,6 +31,7 @@ class Lease(models.Model):
     rendertime = models.IntegerField(default=0)  # seconds, as the last heartbeat said
     remainingtime = models.IntegerField(default=0)
     begun = models.BooleanField(default=False)  # a heartbeat named it: its answer did arrive
+    resent = models.SmallIntegerField(default=0)  # how often its session asked again without having reported
     ended_at = models.DateTimeField(null=True)
     end = models.CharField(max_length=10, choices=LeaseEnd.choices, default=LeaseEnd.OPEN)
 

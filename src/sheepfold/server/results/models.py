@@ -15,6 +15,7 @@ class Verdict(models.TextChoices):
     WRONG_SIZE = "wrong_size"
     BLANK = "blank"  # one colour where other machines' frames are not
     LATE = "late"  # somebody else was faster
+    REPLACED = "replaced"  # accepted once, and rendered again since at its owner's wish
 
 
 class Result(models.Model):
@@ -22,7 +23,7 @@ class Result(models.Model):
 
     tile = models.ForeignKey(Tile, on_delete=models.CASCADE, related_name="results")
     project_id = models.BigIntegerField()
-    lease_token = models.CharField(max_length=43, unique=True)
+    lease_token = models.CharField(max_length=43, db_index=True)
     machine_id = models.BigIntegerField()
     blob = models.ForeignKey(Blob, null=True, on_delete=models.PROTECT, related_name="+")
     thumbnail = models.ForeignKey(Blob, null=True, on_delete=models.PROTECT, related_name="+")
@@ -38,11 +39,15 @@ class Result(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["tile"], name="one_accepted", condition=models.Q(verdict="accepted"))
+            models.UniqueConstraint(fields=["tile"], name="one_accepted", condition=models.Q(verdict="accepted")),
+            models.UniqueConstraint(
+                fields=["lease_token"], name="accepted_once", condition=models.Q(verdict="accepted")
+            ),
         ]
         indexes = [
             models.Index(fields=["project_id", "-created_at"]),
             models.Index(fields=["machine_id", "-created_at"]),
+            models.Index(fields=["created_at"]),
         ]
 
 

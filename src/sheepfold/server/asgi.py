@@ -1,0 +1,34 @@
+"""What the HTTP server calls: the node API at `/server/…`, Django for everything else (ADR 5)."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sheepfold.server.settings")
+
+from django.core.asgi import get_asgi_application
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.types import ASGIApp
+
+django_application = get_asgi_application()
+
+from sheepfold.server.node_api.app import SingleSlashes, node_routes
+from sheepfold.server.node_api.desk import Desk
+
+
+def make_application() -> ASGIApp:
+    """The application of one process, with a desk of its own."""
+    desk = Desk()
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        desk.open()
+        yield
+        desk.close()
+
+    routes = [*node_routes(desk), Mount("/", app=django_application)]
+    return SingleSlashes(Starlette(routes=routes, lifespan=lifespan))
+
+
+application = make_application()

@@ -1,0 +1,140 @@
+"""Which session renders which tile: all requests that gathered are served together, one statement per project.
+
+`claim` is a group handler (core.group_commit): it runs inside the group's transaction.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sheepfold.protocol.codes import WorkStatus
+from sheepfold.server.dispatch import actions
+from sheepfold.server.dispatch.eligibility import Offer, OpenProject, obstacle, renders_on_gpu
+from sheepfold.server.dispatch.ordering import offers
+from sheepfold.server.dispatch.picture import MAX_AGE, Picture, PictureBook
+from sheepfold.server.dispatch.queries import LeaseFacts
+from sheepfold.server.frames import states
+from sheepfold.server.frames.queries import has_waiting
+from sheepfold.server.frames.states import TakenTile
+from sheepfold.server.machines.queries import SessionFacts
+from sheepfold.server.projects.gate import close_for_claims
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A session that may have a tile, and what it can do now."""
+
+    session: SessionFacts
+    offer: Offer
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A session's lease. `again`: it held it already and asks because it never got our answer."""
+
+    lease: LeaseFacts
+    on_gpu: bool = False
+    again: bool = False
+
+
+Outcome = Grant | WorkStatus  # a status says why there is nothing
+
+
+@dataclass(slots=True)
+class _Round:
+    """One request on its way through the projects that it may render."""
+
+    claim: Claim
+    candidates: Iterator[OpenProject]
+    wanted: OpenProject | None = None
+    taken: TakenTile | None = None
+
+
+def claim(claims: Sequence[Claim], *, book: PictureBook, now: datetime) -> list[Outcome]:
+    """A tile for each request as far as there are any. Answers in the order asked."""
+    picture = book.current(MAX_AGE)
+    rounds = _take(claims, picture, book, now)
+    missed = [one.claim for one in rounds if one.taken is None]
+    if missed and not book.is_fresh():
+        picture = book.current(0)
+        late = iter(_take(missed, picture, book, now))
+        rounds = [one if one.taken else next(late) for one in rounds]
+    return _grant(rounds, picture, now)
+
+
+def _take(claims: Sequence[Claim], picture: Picture, book: PictureBook, now: datetime) -> list[_Round]:
+    rounds = [_Round(one, _candidates(one, picture, book)) for one in claims]
+    exhausted: set[int] = set()  # projects in which this group found no more fresh tiles
+    pending = rounds
+    while pending := _choose(pending, exhausted, picture, now):
+        for project_id, members in _by_project(pending).items():
+            _serve(project_id, members, exhausted, now)
+        pending = [one for one in pending if one.taken is None]
+    _close(exhausted)
+    return rounds
+
+
+def _candidates(one: Claim, picture: Picture, book: PictureBook) -> Iterator[OpenProject]:
+    session = one.session
+    for project in offers(picture.queue, session.user_id, session.own_projects_first, book.random):
+        if obstacle(session, one.offer, project) is None:
+            yield project
+
+
+def _choose(pending: list[_Round], exhausted: set[int], picture: Picture, now: datetime) -> list[_Round]:
+    """Those that want a fresh tile of some project. Tiles to try again are taken on the way."""
+    choosing = []
+    for one in pending:
+        if _advance(one, exhausted, picture, now):
+            choosing.append(one)
+    return choosing
+
+
+def _advance(one: _Round, exhausted: set[int], picture: Picture, now: datetime) -> bool:
+    while (project := next(one.candidates, None)) is not None:
+        if project.id in picture.with_retries:
+            again = states.take_again(project.id, one.claim.session.machine_id, now=now)
+            if again:
+                one.wanted, one.taken = project, again[0]
+                return False
+        if project.id not in exhausted:
+            one.wanted = project
+            return True
+    return False
+
+
+def _by_project(pending: Sequence[_Round]) -> dict[int, list[_Round]]:
+    members: defaultdict[int, list[_Round]] = defaultdict(list)
+    for one in pending:
+        if one.wanted is not None:
+            members[one.wanted.id].append(one)
+    return members
+
+
+def _serve(project_id: int, members: list[_Round], exhausted: set[int], now: datetime) -> None:
+    tiles = states.take_fresh(project_id, len(members), now=now)
+    for one, tile in zip(members, tiles, strict=False):
+        one.taken = tile
+    if len(tiles) < len(members):
+        exhausted.add(project_id)
+
+
+def _close(exhausted: set[int]) -> None:
+    """A project without waiting tiles costs later claims nothing (1,000 of them left open make a claim 6x dearer)."""
+    empty = [project_id for project_id in exhausted if not has_waiting(project_id)]
+    if empty:
+        close_for_claims(project_ids=empty)
+
+
+def _grant(rounds: Sequence[_Round], picture: Picture, now: datetime) -> list[Outcome]:
+    pairs = [(one.claim.session, one.taken) for one in rounds if one.taken is not None]
+    leases = iter(actions.grant(pairs=pairs, now=now))
+    return [_outcome(one, leases, picture) for one in rounds]
+
+
+def _outcome(one: _Round, leases: Iterator[LeaseFacts], picture: Picture) -> Outcome:
+    if one.taken is not None and one.wanted is not None:
+        return Grant(next(leases), on_gpu=renders_on_gpu(one.claim.offer, one.wanted))
+    platform = (one.claim.session.os, one.claim.session.bits)
+    return WorkStatus.NO_JOB if platform in picture.platforms else WorkStatus.NO_RENDERER

@@ -1,0 +1,99 @@
+"""A small in-memory picture of the open projects, rebuilt from the database and never the truth itself.
+
+It only says where to look for waiting tiles. What it gets wrong costs a look in vain, never a frame.
+"""
+
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+from random import Random
+
+from sheepfold.server.dispatch.eligibility import OpenProject, Platform
+from sheepfold.server.dispatch.ordering import Queue, build_queue
+from sheepfold.server.frames.queries import projects_with_retries
+from sheepfold.server.projects.models import Project, ProjectStatus, Visibility
+from sheepfold.server.renderers.models import RendererArchive
+
+MAX_AGE = 0.5  # seconds; a claim that finds nothing looks again at once if the picture is older than FRESH
+FRESH = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """The open projects, those among them with tiles that some machine failed, and the platforms served."""
+
+    queue: Queue
+    projects: dict[int, OpenProject]
+    with_retries: frozenset[int]
+    platforms: frozenset[Platform]  # for which the farm has any renderer
+
+
+@dataclass(slots=True)
+class PictureBook:
+    """Keeps the latest picture of one process. `random` decides between owners of equal priority."""
+
+    random: Random = field(default_factory=Random)
+    _picture: Picture | None = None
+    _taken_at: float = 0.0
+
+    def current(self, max_age: float = MAX_AGE) -> Picture:
+        """The picture, taken anew when it is older than `max_age` seconds."""
+        if self._picture is None or time.monotonic() - self._taken_at > max_age:
+            self._picture, self._taken_at = take_picture(), time.monotonic()
+        return self._picture
+
+    def is_fresh(self) -> bool:
+        """Whether looking again could show nothing new."""
+        return time.monotonic() - self._taken_at <= FRESH
+
+    def forget(self) -> None:
+        """Look again next time."""
+        self._picture = None
+
+
+def take_picture() -> Picture:
+    """Read the open projects: three small queries over partial indexes."""
+    md5s = _renderer_md5s()
+    rows = Project.objects.filter(claimable=True, status=ProjectStatus.RENDERING, deleted_at=None)
+    projects = {row.pk: _open_project(row, md5s) for row in rows.only(*_FIELDS)}
+    return Picture(
+        queue=build_queue(projects.values()),
+        projects=projects,
+        with_retries=projects_with_retries(),
+        platforms=frozenset(platform for by_platform in md5s.values() for platform in by_platform),
+    )
+
+
+_FIELDS = (
+    "id",
+    "owner_id",
+    "group_id",
+    "visibility",
+    "priority",
+    "use_cpu",
+    "use_gpu",
+    "min_ram_kib",
+    "renderer_id",
+)
+
+
+def _open_project(row: Project, md5s: dict[int, dict[Platform, str]]) -> OpenProject:
+    return OpenProject(
+        id=row.pk,
+        owner_id=row.owner_id,
+        group_id=row.group_id,
+        visibility=Visibility(row.visibility),
+        priority=row.priority,
+        use_cpu=row.use_cpu,
+        use_gpu=row.use_gpu,
+        min_ram_kib=row.min_ram_kib,
+        renderer_md5s=md5s.get(row.renderer_id or 0, {}),
+    )
+
+
+def _renderer_md5s() -> dict[int, dict[Platform, str]]:
+    found: defaultdict[int, dict[Platform, str]] = defaultdict(dict)
+    rows = RendererArchive.objects.values_list("renderer_id", "os", "bits", "blob__md5")
+    for renderer_id, os, bits, md5 in rows:
+        found[renderer_id][(os, bits)] = md5
+    return dict(found)

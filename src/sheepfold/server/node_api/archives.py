@@ -1,0 +1,74 @@
+"""Downloads of renderers and scenes: only for a session that holds a tile of the project. Anything else is a 404."""
+
+from collections.abc import Callable
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response, StreamingResponse
+
+from sheepfold.protocol.params import (
+    ArchiveRequest,
+    Params,
+    Refused,
+    decode_archive_request,
+    decode_binary_request,
+    decode_chunk_request,
+)
+from sheepfold.server.core.storage import store
+from sheepfold.server.node_api.byte_ranges import Unsatisfiable, parse_range
+from sheepfold.server.node_api.desk import Desk
+from sheepfold.server.node_api.wire import all_params, session_token_hash
+from sheepfold.server.pipeline.downloads import ArchiveQuery, StoredArchive, find_archives
+
+log = structlog.get_logger()
+
+ZIP = "application/zip"
+
+
+async def download_archive(request: Request, desk: Desk) -> Response:
+    """`download-archive`: the renderer (`type=binary`) or the scene (`type=job`) of a job."""
+    return await _download(request, desk, decode_archive_request)
+
+
+async def download_binary(request: Request, desk: Desk) -> Response:
+    """`download-binary`: the renderer, as clients of 2024 ask for it."""
+    return await _download(request, desk, decode_binary_request)
+
+
+async def download_chunk(request: Request, desk: Desk) -> Response:
+    """`download-chunk`: a piece of the scene. Ours has one piece, named by the md5 of the archive."""
+    return await _download(request, desk, decode_chunk_request)
+
+
+async def _download(
+    request: Request, desk: Desk, decode: Callable[[Params], ArchiveRequest | str]
+) -> Response:
+    params, _ = await all_params(request)
+    try:
+        wanted = decode(params)
+    except Refused as refusal:
+        log.info("download refused", reason=refusal.reason)
+        return Response(status_code=404)
+    query = ArchiveQuery(session_token_hash(request) or "", wanted)
+    archive = await desk.commits.run(find_archives, query)
+    return Response(status_code=404) if archive is None else _send(request, archive)
+
+
+def _send(request: Request, archive: StoredArchive) -> Response:
+    """Streamed with its length, whole or in part, and never gzipped: clients of 2020 stumble over either."""
+    path = store().path(archive.sha256)
+    if path is not None:
+        return FileResponse(path, media_type=ZIP, headers={"ETag": f'"{archive.md5}"'})
+    return _send_from_s3(request, archive)
+
+
+def _send_from_s3(request: Request, archive: StoredArchive) -> Response:
+    try:
+        part = parse_range(request.headers.get("range"), archive.size)
+    except Unsatisfiable:
+        return Response(status_code=416, headers={"Content-Range": f"bytes */{archive.size}"})
+    headers = {"Accept-Ranges": "bytes", "Content-Length": str(part.end - part.start), "ETag": f'"{archive.md5}"'}
+    if part.is_partial:
+        headers["Content-Range"] = f"bytes {part.start}-{part.end - 1}/{archive.size}"
+    body = store().stream(archive.sha256, part.start, part.end)
+    return StreamingResponse(body, 206 if part.is_partial else 200, headers, media_type=ZIP)

@@ -1,0 +1,80 @@
+"""Uploaded frames: the order of `receive_frame` is what keeps them. The bytes are safe before anything is counted."""
+
+import asyncio
+from pathlib import Path
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response
+
+from sheepfold.protocol import codec
+from sheepfold.protocol.codes import UploadStatus
+from sheepfold.protocol.messages import FrameUpload, UploadAnswer
+from sheepfold.protocol.params import Refused, decode_frame_upload
+from sheepfold.server.core.config import config
+from sheepfold.server.core.errors import Unavailable
+from sheepfold.server.core.storage import store
+from sheepfold.server.node_api.desk import Desk
+from sheepfold.server.node_api.multipart import BadUpload, receive_file
+from sheepfold.server.node_api.wire import TooLarge, merged, query_params, xml_answer
+from sheepfold.server.pipeline.uploads import Received, give_up, look_up, settle
+from sheepfold.server.results.actions import KeptImage
+from sheepfold.server.results.checks import ImageFacts, NotAnImage, inspect
+
+log = structlog.get_logger()
+
+MIB = 1 << 20
+MEDIA_TYPES = {
+    "PNG": "image/png",
+    "JPEG": "image/jpeg",
+    "WEBP": "image/webp",
+    "BMP": "image/bmp",
+    "TGA": "image/x-tga",
+    "TIFF": "image/tiff",
+    "OPEN_EXR": "image/x-exr",
+    "HDR": "image/vnd.radiance",
+}
+THUMBNAIL_TYPE = "image/webp"
+
+
+async def receive_frame(request: Request, desk: Desk) -> Response:
+    """`validate-job` and `validation_url`: the image of a tile."""
+    try:
+        with await receive_file(request, config().image_limit_mib * MIB) as received:
+            params = merged(query_params(request), received.fields)
+            return _answer(await _take(desk, decode_frame_upload(params), received.path))
+    except Refused as refusal:
+        log.info("frame refused", reason=refusal.reason)
+        return _answer(refusal.status)
+    except BadUpload as error:
+        log.info("frame not received", reason=str(error))
+        return _answer(UploadStatus.UPLOAD_FAILED)
+    except TooLarge:
+        return _answer(UploadStatus.TOO_LARGE)
+
+
+async def _take(desk: Desk, upload: FrameUpload, path: Path | None) -> UploadStatus:
+    if path is None:
+        raise Refused(UploadStatus.MISSING_PARAMETER, "there is no file in the request")
+    found = await desk.commits.run(look_up, upload)
+    if isinstance(found, UploadStatus):
+        return found
+    facts = await asyncio.get_running_loop().run_in_executor(desk.decoders, inspect, path)
+    try:
+        image = await asyncio.to_thread(_keep, path, facts)
+    except (OSError, Unavailable) as error:
+        log.error("frame not kept, its tile waits again", reason=str(error))
+        await desk.commits.run(give_up, found.lease)
+        return UploadStatus.UPLOAD_FAILED
+    return await desk.commits.run(settle, Received(found, image))
+
+
+def _keep(path: Path, facts: ImageFacts | NotAnImage) -> KeptImage | NotAnImage:
+    if isinstance(facts, NotAnImage):
+        return facts
+    blob = store().keep(path, MEDIA_TYPES.get(facts.format, "application/octet-stream"))
+    return KeptImage(facts, blob, store().keep_bytes(facts.thumbnail, THUMBNAIL_TYPE))
+
+
+def _answer(status: UploadStatus | int) -> Response:
+    return xml_answer(codec.encode_upload_answer(UploadAnswer(status)))

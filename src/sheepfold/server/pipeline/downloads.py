@@ -1,0 +1,72 @@
+"""Which archive a machine may fetch. `find_archives` is a group handler."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sheepfold.protocol.codes import ArchiveKind
+from sheepfold.protocol.params import ArchiveRequest
+from sheepfold.server.core.clock import now
+from sheepfold.server.core.models import Blob
+from sheepfold.server.dispatch.queries import holds_lease_of
+from sheepfold.server.machines.actions import record_signs_of_life
+from sheepfold.server.machines.queries import SessionFacts, is_live, sessions_of_tokens
+from sheepfold.server.projects.models import Project
+from sheepfold.server.renderers.models import RendererArchive
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveQuery:
+    """What a session wants: an archive by kind and job, or a chunk by its id (the md5 of a scene archive)."""
+
+    token_hash: str
+    wanted: ArchiveRequest | str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredArchive:
+    """An archive in the store; size in bytes."""
+
+    sha256: str
+    md5: str
+    size: int
+
+
+def find_archives(queries: Sequence[ArchiveQuery]) -> list[StoredArchive | None]:
+    """The archive of each query, or None where there is none for this session. A download is a sign of life."""
+    moment = now()
+    sessions = sessions_of_tokens([query.token_hash for query in queries])
+    live = {token: session for token, session in sessions.items() if is_live(session, moment)}
+    record_signs_of_life(sessions={(one.id, one.max_silence) for one in live.values()}, now=moment)
+    return [_find(live.get(query.token_hash), query.wanted) for query in queries]
+
+
+def _find(session: SessionFacts | None, wanted: ArchiveRequest | str) -> StoredArchive | None:
+    if session is None:
+        return None
+    if isinstance(wanted, str):
+        project = Project.objects.filter(archive__md5=wanted).select_related("archive").first()
+        return _scene(session, project)
+    project = Project.objects.filter(pk=wanted.job).select_related("archive").first()
+    if wanted.kind == ArchiveKind.RENDERER:
+        return _renderer(session, project)
+    if project is not None and wanted.revision not in (None, project.revision):
+        return None
+    return _scene(session, project)
+
+
+def _scene(session: SessionFacts, project: Project | None) -> StoredArchive | None:
+    if project is None or not holds_lease_of(session.id, project.pk):
+        return None
+    return _stored(project.archive)
+
+
+def _renderer(session: SessionFacts, project: Project | None) -> StoredArchive | None:
+    if project is None or not holds_lease_of(session.id, project.pk):
+        return None
+    archives = RendererArchive.objects.filter(renderer=project.renderer_id, os=session.os, bits=session.bits)
+    found = archives.select_related("blob").first()
+    return _stored(found.blob) if found else None
+
+
+def _stored(blob: Blob | None) -> StoredArchive | None:
+    return StoredArchive(blob.sha256, blob.md5, blob.size) if blob else None

@@ -1,0 +1,96 @@
+"""How a lease ends without a result, and what follows for the tile, the project and the machine. One place for all.
+
+What became of the tile is always decided in the transaction that ends the lease.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import structlog
+from django.db.models import Q
+
+from sheepfold.server.core.events import publish
+from sheepfold.server.dispatch.actions import end_each, end_matching
+from sheepfold.server.dispatch.models import Lease, LeaseEnd
+from sheepfold.server.dispatch.queries import LeaseFacts
+from sheepfold.server.frames import actions as frames
+from sheepfold.server.frames.queries import owners_failed_by, retries
+from sheepfold.server.machines.actions import disable_machine
+from sheepfold.server.machines.queries import live_machine_ids
+from sheepfold.server.pipeline.finishing import finish_if_done
+from sheepfold.server.projects.gate import open_for_claims
+from sheepfold.server.projects.models import Project
+
+log = structlog.get_logger()
+
+BLAME_WINDOW = timedelta(hours=24)
+OWNERS_TO_DISABLE = 2  # a machine that fails tiles of so many owners is itself the cause
+MAX_ATTEMPTS = 3  # leases of one tile that failed when no other machine is left to try
+
+
+def free_leases(*, where: Q, now: datetime, end: LeaseEnd = LeaseEnd.EXPIRED) -> list[LeaseFacts]:
+    """End the open leases that match, for nobody's fault, and let their tiles wait again."""
+    ended = end_matching(where=where, end=end, now=now)
+    _give_back(ended, now)
+    return ended
+
+
+def fail_lease(*, lease: LeaseFacts, end: LeaseEnd, reason: str, now: datetime) -> bool:
+    """End a lease by its machine's failure: the tile waits for another machine, or fails for good.
+
+    False if the lease had ended before; then nothing changes.
+    """
+    if not end_each(lease_ids=[lease.id], end=end, now=now):
+        return False
+    _give_back([lease], now)
+    owner_id = Project.objects.values_list("owner_id", flat=True).get(pk=lease.project_id)
+    failed = frames.record_failure(
+        tile_id=lease.tile_id, machine_id=lease.machine_id, owner_id=owner_id, reason=reason, now=now
+    )
+    if failed >= frames.MAX_MACHINES_FAILED:
+        _fail_tile(lease.tile_id, lease.project_id, now)
+    _judge_machine(lease.machine_id, now)
+    return True
+
+
+def _give_back(leases: Sequence[LeaseFacts], now: datetime) -> None:
+    waiting = frames.give_back(tile_ids=[lease.tile_id for lease in leases], now=now)
+    given = [lease for lease in leases if lease.tile_id in waiting]
+    open_for_claims(project_ids={lease.project_id for lease in given})
+    for lease in given:
+        publish(topic=f"project:{lease.project_id}", kind="tile", reference=str(lease.frame))
+
+
+def _fail_tile(tile_id: int, project_id: int, now: datetime) -> None:
+    if frames.fail_tile(tile_id=tile_id, now=now):
+        publish(topic=f"project:{project_id}", kind="tile", reference="failed")
+        finish_if_done(project_id=project_id, now=now)
+
+
+def _judge_machine(machine_id: int, now: datetime) -> None:
+    """A scene that fails everywhere is the scene's fault; a machine that fails two owners' scenes is its own."""
+    owners = owners_failed_by(machine_id, now - BLAME_WINDOW)
+    if len(owners) >= OWNERS_TO_DISABLE:
+        disable_machine(machine_id=machine_id, reason="it failed frames of several people; look at its error log")
+        log.warning("machine disabled", machine_id=machine_id, owners=len(owners))
+        publish(topic="machines", kind="disabled", reference=str(machine_id))
+
+
+def settle_retries(*, now: datetime) -> None:
+    """Tiles that every machine at hand has failed: let these try again, and give up after MAX_ATTEMPTS in all."""
+    live = live_machine_ids()
+    for retry in retries():
+        if not live or not live <= retry.machine_ids:
+            continue
+        attempts = Lease.objects.filter(tile_id=retry.tile_id, end__in=(LeaseEnd.ERRORED, LeaseEnd.REJECTED)).count()
+        if attempts >= MAX_ATTEMPTS:
+            _fail_tile(retry.tile_id, retry.project_id, now)
+        else:
+            frames.forgive_failures(tile_id=retry.tile_id)
+            open_for_claims(project_ids=[retry.project_id])
+
+
+def reopen_projects() -> None:
+    """Open projects whose tiles wait although they are closed: a claim and a lease's end may have crossed."""
+    closed = Project.objects.filter(claimable=False, status="rendering", deleted_at=None, tiles__status=0)
+    open_for_claims(project_ids=set(closed.values_list("id", flat=True)))

@@ -1,0 +1,24 @@
+"""Hands work to the background, after the commit of the transaction that made it necessary."""
+
+from enum import StrEnum
+
+from django.db import transaction
+
+
+class Job(StrEnum):
+    """The tasks of `pipeline.tasks`, by name."""
+
+    ANALYSE = "analyse"
+    PACK = "pack"
+    ENCODE_VIDEO = "encode_video"
+
+
+def enqueue_on_commit(job: Job, project_id: int) -> None:
+    """If the process dies between commit and queue, the timer `requeue_lost` finds the row and enqueues it."""
+    transaction.on_commit(lambda: _enqueue(job, project_id))
+
+
+def _enqueue(job: Job, project_id: int) -> None:
+    from sheepfold.server.pipeline import tasks  # tasks call the steps, which enqueue: imported when all are loaded
+
+    getattr(tasks, job.value)(project_id)

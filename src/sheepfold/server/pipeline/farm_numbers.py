@@ -1,0 +1,45 @@
+"""Numbers of the whole farm. Counting millions of tiles takes a while, so a timer does it and everybody reads the row."""
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+
+from sheepfold.server.core.models import Switch
+from sheepfold.server.frames.queries import tile_counts_of
+from sheepfold.server.machines.queries import connected_machines
+from sheepfold.server.projects.models import Project, ProjectStatus
+from sheepfold.server.results.queries import accepted_since
+
+ROW = "farm_numbers"
+
+
+@dataclass(frozen=True, slots=True)
+class FarmNumbers:
+    """The farm as a whole, as the timer last saw it."""
+
+    connected_machines: int = 0
+    open_projects: int = 0
+    frames_left: int = 0
+    frames_rendering: int = 0
+    frames_last_hour: int = 0
+
+
+def read_numbers() -> FarmNumbers:
+    """What the timer last wrote; zeros before its first time."""
+    row = Switch.objects.filter(name=ROW).values_list("value", flat=True).first()
+    return FarmNumbers(**json.loads(row)) if row else FarmNumbers()
+
+
+def write_numbers(*, now: datetime) -> FarmNumbers:
+    """Count anew."""
+    rendering = Project.objects.filter(status=ProjectStatus.RENDERING, deleted_at=None)
+    counts = list(tile_counts_of(rendering.values_list("id", flat=True)).values())
+    numbers = FarmNumbers(
+        connected_machines=connected_machines(),
+        open_projects=len(counts),
+        frames_left=sum(count.open for count in counts),
+        frames_rendering=sum(count.rendering for count in counts),
+        frames_last_hour=accepted_since(now - timedelta(hours=1)),
+    )
+    Switch.objects.update_or_create(name=ROW, defaults={"value": json.dumps(asdict(numbers))})
+    return numbers

@@ -1,0 +1,69 @@
+"""A machine gives a sign of life. `serve_heartbeats` is a group handler."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Q
+
+from sheepfold.protocol.codes import HeartbeatStatus
+from sheepfold.protocol.messages import Heartbeat
+from sheepfold.server.core.clock import now
+from sheepfold.server.dispatch.actions import record_progress
+from sheepfold.server.dispatch.models import LeaseEnd
+from sheepfold.server.dispatch.queries import LeaseFacts, find_by_tokens, open_by_session
+from sheepfold.server.machines.actions import expire_sessions, record_signs_of_life
+from sheepfold.server.machines.queries import SessionFacts, is_live, sessions_of_tokens
+from sheepfold.server.pipeline.endings import free_leases
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """A heartbeat with the hash of its session's cookie, if it sent one."""
+
+    token_hash: str | None
+    message: Heartbeat
+
+
+def serve_heartbeats(beats: Sequence[Beat]) -> list[HeartbeatStatus]:
+    """Go on, or stop the tile because its lease has ended. Without a tile there is nothing to stop."""
+    moment = now()
+    sessions = sessions_of_tokens([beat.token_hash for beat in beats if beat.token_hash])
+    live = {token: session for token, session in sessions.items() if is_live(session, moment)}
+    record_signs_of_life(sessions={(one.id, one.max_silence) for one in live.values()}, now=moment)
+    by_token = find_by_tokens([beat.message.extras for beat in beats if beat.message.extras])
+    held = open_by_session([session.id for session in live.values()])
+    return [_answer(beat, live.get(beat.token_hash or ""), by_token, held) for beat in beats]
+
+
+def _answer(
+    beat: Beat,
+    session: SessionFacts | None,
+    by_token: dict[str, LeaseFacts],
+    held: dict[int, list[LeaseFacts]],
+) -> HeartbeatStatus:
+    message = beat.message
+    if not message.job or message.frame is None:
+        return HeartbeatStatus.OK
+    lease = by_token.get(message.extras or "") or _held_lease(session, message, held)
+    if lease is None or lease.end != LeaseEnd.OPEN:
+        return HeartbeatStatus.STOP
+    record_progress(lease_id=lease.id, rendertime=message.rendertime, remainingtime=message.remainingtime)
+    return HeartbeatStatus.OK
+
+
+def _held_lease(
+    session: SessionFacts | None, message: Heartbeat, held: dict[int, list[LeaseFacts]]
+) -> LeaseFacts | None:
+    """Clients since 2022 send no token: the session, the job and the frame name the lease."""
+    if session is None:
+        return None
+    leases: Iterable[LeaseFacts] = held.get(session.id, ())
+    return next((one for one in leases if (one.project_id, one.frame) == (message.job, message.frame)), None)
+
+
+def expire_due(*, now: datetime) -> int:
+    """End the sessions that were silent too long and the leases that lasted too long. Returns how many leases."""
+    expired = expire_sessions(now=now)
+    due = Q(session_id__in=expired) | Q(expires_at__lt=now)
+    return len(free_leases(where=due, now=now))

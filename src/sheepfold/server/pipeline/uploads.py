@@ -1,0 +1,190 @@
+"""A machine sends a frame: look the lease up, judge the image, accept it or give the tile back.
+
+`look_up` and `settle` are group handlers. Between them the edge decodes the image in a process of its own and keeps it
+in the store, so that the bytes are safe before the transaction that counts them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Q
+
+from sheepfold.protocol.codes import UploadStatus
+from sheepfold.protocol.messages import FrameUpload
+from sheepfold.server.core.clock import now
+from sheepfold.server.core.models import Event
+from sheepfold.server.dispatch.actions import end_each
+from sheepfold.server.dispatch.models import Lease, LeaseEnd
+from sheepfold.server.dispatch.queries import LeaseFacts, facts_of
+from sheepfold.server.frames import actions as frames
+from sheepfold.server.frames import states
+from sheepfold.server.frames.models import TileStatus
+from sheepfold.server.machines.actions import count_frames
+from sheepfold.server.machines.models import SessionStatus
+from sheepfold.server.pipeline import endings
+from sheepfold.server.pipeline.finishing import finish_if_done
+from sheepfold.server.results import queries as results
+from sheepfold.server.results.actions import Arrival, KeptImage, record_accepted, record_refused
+from sheepfold.server.results.checks import NotAnImage
+from sheepfold.server.results.models import Verdict
+from sheepfold.server.results.points import believable_rendertime
+from sheepfold.server.results.verdicts import Expectation, Judgement, judge
+
+STATUS_OF = {
+    Verdict.ACCEPTED: UploadStatus.OK,
+    Verdict.LATE: UploadStatus.OK,  # the machine did its work; somebody else was faster
+    Verdict.UNDECODABLE: UploadStatus.NOT_AN_IMAGE,
+    Verdict.WRONG_SIZE: UploadStatus.WRONG_DIMENSION,
+    Verdict.BLANK: UploadStatus.BROKEN_MACHINE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """An upload that the farm may want: its lease, and what its project expects. Sizes in pixels."""
+
+    lease: LeaseFacts
+    arrival: Arrival
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """An upload whose image was decoded, and kept if it is one."""
+
+    awaited: Awaited
+    image: KeptImage | NotAnImage
+
+
+Lookup = Awaited | UploadStatus  # a status: nothing more is needed to answer
+
+
+def look_up(uploads: Sequence[FrameUpload]) -> list[Lookup]:
+    """What is known of each upload's lease. A token that was accepted before is answered 0 again."""
+    rows = {
+        lease.token: lease
+        for lease in Lease.objects.filter(token__in={upload.extras for upload in uploads}).select_related(
+            "session__machine", "tile__project"
+        )
+    }
+    return [_look_up(upload, rows.get(upload.extras)) for upload in uploads]
+
+
+def _look_up(upload: FrameUpload, row: Lease | None) -> Lookup:
+    if row is None:
+        return UploadStatus.SESSION_DISABLED
+    if (upload.job, upload.frame) != (row.project_id, row.frame):
+        return UploadStatus.MISSING_PARAMETER
+    if row.end == LeaseEnd.ACCEPTED:
+        return UploadStatus.OK
+    if row.session.status == SessionStatus.DISABLED:
+        return UploadStatus.SESSION_DISABLED
+    return _awaited(upload, row)
+
+
+def _awaited(upload: FrameUpload, row: Lease) -> Awaited:
+    project = row.tile.project
+    leased = ((row.ended_at or now()) - row.started_at).total_seconds()
+    arrival = Arrival(
+        tile_id=row.tile_id,
+        project_id=row.project_id,
+        lease_token=row.token,
+        machine_id=row.machine_id,
+        machine_user_id=row.session.machine.user_id,
+        project_owner_id=project.owner_id,
+        rendertime=believable_rendertime(upload.rendertime, leased),
+        memory_kib=upload.memory_kib or 0,
+    )
+    return Awaited(facts_of(row), arrival, project.width, project.height)
+
+
+def settle(received: Sequence[Received]) -> list[UploadStatus]:
+    """Accept or refuse. The tile, the lease, the result, the points and the events change together or not at all."""
+    moment = now()
+    judgements = [_judge(one) for one in received]
+    good = [index for index, judgement in enumerate(judgements) if judgement.verdict == Verdict.ACCEPTED]
+    verdicts = {index: judgement.verdict for index, judgement in enumerate(judgements)}
+    verdicts |= _accept({index: received[index] for index in good}, moment)
+    for index, judgement in enumerate(judgements):
+        if judgement.verdict != Verdict.ACCEPTED:
+            _refuse(received[index], judgement, moment)
+    return [STATUS_OF[verdicts[index]] for index in range(len(received))]
+
+
+def _judge(one: Received) -> Judgement:
+    image, arrival = one.image, one.awaited.arrival
+    if isinstance(image, NotAnImage):
+        return judge(image, Expectation(0, 0, others_have_content=False, agreed_constant=False))
+    doubtful = image.facts.constant
+    expected = Expectation(
+        width=one.awaited.width,
+        height=one.awaited.height,
+        others_have_content=doubtful and results.others_have_content(arrival.project_id, arrival.machine_id),
+        agreed_constant=doubtful and results.another_sent_one_colour(arrival.tile_id, arrival.machine_id),
+    )
+    return judge(image.facts, expected)
+
+
+def _accept(candidates: dict[int, Received], moment: datetime) -> dict[int, Verdict]:
+    won = _win_tiles(candidates, moment)
+    pairs = [(candidates[index].awaited.arrival, candidates[index].image) for index in won]
+    record_accepted(accepted=[(arrival, image) for arrival, image in pairs if isinstance(image, KeptImage)], now=moment)
+    leases = [candidates[index].awaited.lease for index in won]
+    count_frames(session_ids=[lease.session_id for lease in leases])
+    Event.objects.bulk_create(
+        [Event(topic=f"project:{lease.project_id}", kind="frame", reference=str(lease.frame)) for lease in leases]
+    )
+    for index in won:
+        _clear_doubt(candidates[index])
+    for project_id in {lease.project_id for lease in leases}:
+        finish_if_done(project_id=project_id, now=moment)
+    late = {index: _late(candidates[index], moment) for index in candidates if index not in won}
+    return dict.fromkeys(won, Verdict.ACCEPTED) | late
+
+
+def _win_tiles(candidates: dict[int, Received], moment: datetime) -> list[int]:
+    """The candidates that make their tile done: first those with an open lease, then late ones whose tile waits."""
+    by_lease: dict[int, int] = {}
+    for index, one in candidates.items():
+        by_lease.setdefault(one.awaited.lease.id, index)
+    ended = end_each(lease_ids=list(by_lease), end=LeaseEnd.ACCEPTED, now=moment)
+    in_time = {candidates[by_lease[lease_id]].awaited.lease.tile_id: by_lease[lease_id] for lease_id in ended}
+    done = states.move_each(list(in_time), came_from=TileStatus.RENDERING, to=TileStatus.DONE, now=moment)
+    won = [in_time[tile_id] for tile_id in done]
+    won += [index for lease_id, index in by_lease.items() if lease_id not in ended and _rescue(candidates[index], moment)]
+    return sorted(won)
+
+
+def _rescue(one: Received, moment: datetime) -> bool:
+    """A result of a lease that ended before: taken if the tile still waits."""
+    lease = one.awaited.lease
+    if states.move([lease.tile_id], came_from=TileStatus.WAITING, to=TileStatus.DONE, now=moment) != 1:
+        return False
+    return Lease.objects.filter(pk=lease.id).exclude(end__in=("", LeaseEnd.ACCEPTED)).update(end=LeaseEnd.ACCEPTED) == 1
+
+
+def _late(one: Received, moment: datetime) -> Verdict:
+    record_refused(arrival=one.awaited.arrival, verdict=Verdict.LATE, constant=False, now=moment)
+    return Verdict.LATE
+
+
+def _clear_doubt(one: Received) -> None:
+    """Two machines agree on a frame of one colour: the first one was right."""
+    image = one.image
+    if isinstance(image, KeptImage) and image.facts.constant:
+        frames.forget_failures(tile_id=one.awaited.lease.tile_id)
+
+
+def _refuse(one: Received, judgement: Judgement, moment: datetime) -> None:
+    constant = isinstance(one.image, KeptImage) and one.image.facts.constant
+    record_refused(arrival=one.awaited.arrival, verdict=judgement.verdict, constant=constant, now=moment)
+    endings.fail_lease(lease=one.awaited.lease, end=LeaseEnd.REJECTED, reason=judgement.reason, now=moment)
+
+
+def give_up(leases: Sequence[LeaseFacts]) -> list[None]:
+    """The farm could not take an upload (disk full, store down): the client will forget the frame, so it waits again."""
+    for lease in leases:
+        endings.free_leases(where=Q(id=lease.id), now=now(), end=LeaseEnd.CANCELLED)
+    return [None] * len(leases)

@@ -1,0 +1,156 @@
+"""A machine asks for work. `serve_work` is a group handler: all requests that gathered get their tiles together."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sheepfold.protocol.codes import WorkStatus
+from sheepfold.protocol.generations import Generation
+from sheepfold.protocol.messages import Job, Stats, WorkRequest
+from sheepfold.server.core.clock import now
+from sheepfold.server.core.events import publish
+from sheepfold.server.dispatch.actions import count_resent
+from sheepfold.server.dispatch.claims import Claim, Grant, claim
+from sheepfold.server.dispatch.eligibility import Offer
+from sheepfold.server.dispatch.models import LeaseEnd
+from sheepfold.server.dispatch.picture import PictureBook
+from sheepfold.server.dispatch.queries import LeaseFacts, open_by_session
+from sheepfold.server.machines.actions import record_signs_of_life
+from sheepfold.server.machines.models import SessionStatus
+from sheepfold.server.machines.queries import SessionFacts, is_live, sessions_of_tokens
+from sheepfold.server.pipeline import endings
+from sheepfold.server.pipeline.farm_facts import FarmFacts
+from sheepfold.server.pipeline.orders import JobWriter
+
+MAX_RESENT = 2  # a client that never reports and asks for the same tile so often has failed it
+
+
+@dataclass(frozen=True, slots=True)
+class WorkQuery:
+    """A job request with the hash of its session's cookie."""
+
+    token_hash: str
+    request: WorkRequest
+
+
+@dataclass(frozen=True, slots=True)
+class WorkReply:
+    """What the machine is told. `job` lacks the `validation_url`, which only the edge knows."""
+
+    status: WorkStatus
+    generation: str
+    job: Job | None = None
+    stats: Stats | None = None
+    delete_md5s: tuple[str, ...] = ()
+
+
+class WorkDesk:
+    """Serves job requests in one process; keeps the picture of open projects and the farm's slow numbers."""
+
+    def __init__(self) -> None:
+        self.book = PictureBook()
+        self.facts = FarmFacts()
+
+    def serve_work(self, queries: Sequence[WorkQuery]) -> list[WorkReply]:
+        """One reply for each query, in the order asked."""
+        moment = now()
+        sessions = sessions_of_tokens([query.token_hash for query in queries])
+        live = {token: session for token, session in sessions.items() if is_live(session, moment)}
+        record_signs_of_life(sessions={(one.id, one.max_silence) for one in live.values()}, now=moment)
+        replies: dict[int, WorkReply] = {}
+        asking: dict[int, SessionFacts] = {}
+        for index, query in enumerate(queries):
+            refusal = _refusal(live.get(query.token_hash))
+            if refusal is not None:
+                replies[index] = WorkReply(refusal, _generation(sessions.get(query.token_hash)))
+            else:
+                asking[index] = live[query.token_hash]
+        replies |= self._serve(queries, asking, moment)
+        return [replies[index] for index in range(len(queries))]
+
+    def _serve(
+        self, queries: Sequence[WorkQuery], asking: dict[int, SessionFacts], moment: datetime
+    ) -> dict[int, WorkReply]:
+        grants = self._resend(queries, asking, moment)
+        claiming = [index for index in asking if index not in grants]
+        claims = [Claim(asking[index], _offer(queries[index].request)) for index in claiming]
+        grants |= dict(zip(claiming, claim(claims, book=self.book, now=moment), strict=True))
+        _announce(grants.values())
+        writer = JobWriter([grant.lease.project_id for grant in grants.values() if isinstance(grant, Grant)])
+        return {
+            index: self._reply(asking[index], queries[index].request, grant, writer)
+            for index, grant in grants.items()
+        }
+
+    def _resend(
+        self, queries: Sequence[WorkQuery], asking: dict[int, SessionFacts], moment: datetime
+    ) -> dict[int, Grant | WorkStatus]:
+        """Sessions that hold a lease whose answer they never got are given it again."""
+        held = open_by_session([session.id for session in asking.values()])
+        found: dict[int, Grant | WorkStatus] = {}
+        for index, session in asking.items():
+            leases = held.get(session.id, [])
+            lost = _lost_lease(session, queries[index].request, leases, moment)
+            if lost is not None:
+                found[index] = Grant(lost, on_gpu=_offer(queries[index].request).has_gpu, again=True)
+            elif len(leases) >= session.max_leases and session.own_protocol:
+                found[index] = WorkStatus.NO_JOB
+        count_resent(lease_ids=[grant.lease.id for grant in found.values() if isinstance(grant, Grant)])
+        return found
+
+    def _reply(
+        self, session: SessionFacts, request: WorkRequest, grant: Grant | WorkStatus, writer: JobWriter
+    ) -> WorkReply:
+        delete = self.facts.unwanted(request.cached_md5s)
+        if isinstance(grant, WorkStatus):
+            return WorkReply(grant, session.generation, stats=self.facts.stats(session), delete_md5s=delete)
+        job = writer.job(grant.lease, (session.os, session.bits), grant.on_gpu)
+        needed = {job.archive_md5, job.renderer.md5}
+        return WorkReply(
+            WorkStatus.OK,
+            session.generation,
+            job,
+            self.facts.stats(session),
+            tuple(md5 for md5 in delete if md5 not in needed),
+        )
+
+
+def _announce(grants: Iterable[Grant | WorkStatus]) -> None:
+    """Pages show that tiles are being rendered; one event a project is enough."""
+    for project_id in {grant.lease.project_id for grant in grants if isinstance(grant, Grant)}:
+        publish(topic=f"project:{project_id}", kind="tiles")
+
+
+def _generation(session: SessionFacts | None) -> str:
+    return session.generation if session else Generation.UNKNOWN.value
+
+
+def _refusal(session: SessionFacts | None) -> WorkStatus | None:
+    if session is None:
+        return WorkStatus.SESSION_DEAD
+    if session.status == SessionStatus.DISABLED:
+        return WorkStatus.SESSION_DISABLED
+    if not session.may_render:
+        return WorkStatus.NO_RENDERING_RIGHT
+    return WorkStatus.NO_JOB if session.machine_paused else None
+
+
+def _offer(request: WorkRequest) -> Offer:
+    return Offer(request.compute_method, request.gpu_model is not None, request.ram_max_kib)
+
+
+def _lost_lease(
+    session: SessionFacts, request: WorkRequest, leases: list[LeaseFacts], moment: datetime
+) -> LeaseFacts | None:
+    """The lease to send again. Sheepfold's client names what it holds; of others the oldest is due when all are out."""
+    if request.open_tokens is not None:
+        return next((lease for lease in leases if lease.token not in request.open_tokens), None)
+    if len(leases) < session.max_leases:
+        return None
+    lease = leases[0]
+    if lease.begun or lease.resent >= MAX_RESENT:
+        endings.fail_lease(
+            lease=lease, end=LeaseEnd.ERRORED, reason="the machine asked for other work without a result", now=moment
+        )
+        return None
+    return lease

@@ -1,0 +1,144 @@
+"""Every change of results, error logs and points."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sheepfold.server.core.actions import record_blobs
+from sheepfold.server.core.storage import BlobRef
+from sheepfold.server.results.checks import ImageFacts
+from sheepfold.server.results.models import ErrorLog, PointsEntry, PointsKind, Result, Verdict
+from sheepfold.server.results.points import price
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """An uploaded image with what is known of its lease. `rendertime` in seconds, memory in KiB."""
+
+    tile_id: int
+    project_id: int
+    lease_token: str
+    machine_id: int
+    machine_user_id: int
+    project_owner_id: int
+    rendertime: float
+    memory_kib: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeptImage:
+    """An image that is in the store, with its thumbnail."""
+
+    facts: ImageFacts
+    blob: BlobRef
+    thumbnail: BlobRef
+
+
+def record_accepted(*, accepted: Sequence[tuple[Arrival, KeptImage]], now: datetime) -> list[int]:
+    """Results and points of tiles that have just become done. Returns the results' ids in the order given.
+
+    A tile that is rendered again replaces its old result, whose points stay: the work was done.
+    """
+    if not accepted:
+        return []
+    record_blobs(refs=[ref for _, kept in accepted for ref in (kept.blob, kept.thumbnail)])
+    tiles = [arrival.tile_id for arrival, _ in accepted]
+    Result.objects.filter(tile_id__in=tiles, verdict=Verdict.ACCEPTED).update(verdict=Verdict.REPLACED)
+    results = Result.objects.bulk_create([_accepted_row(arrival, kept, now) for arrival, kept in accepted])
+    entries = [
+        entry
+        for (arrival, _), result in zip(accepted, results, strict=True)
+        for entry in _ledger_rows(arrival, result, now)
+    ]
+    PointsEntry.objects.bulk_create(entries)
+    return [result.pk for result in results]
+
+
+def _accepted_row(arrival: Arrival, kept: KeptImage, now: datetime) -> Result:
+    return Result(
+        tile_id=arrival.tile_id,
+        project_id=arrival.project_id,
+        lease_token=arrival.lease_token,
+        machine_id=arrival.machine_id,
+        blob_id=kept.blob.sha256,
+        thumbnail_id=kept.thumbnail.sha256,
+        verdict=Verdict.ACCEPTED,
+        constant=kept.facts.constant,
+        width=kept.facts.width,
+        height=kept.facts.height,
+        format=kept.facts.format,
+        size=kept.blob.size,
+        rendertime=arrival.rendertime,
+        memory_kib=arrival.memory_kib,
+        created_at=now,
+    )
+
+
+def _ledger_rows(arrival: Arrival, result: Result, now: datetime) -> tuple[PointsEntry, PointsEntry]:
+    amount = price(arrival.rendertime)
+    return (
+        PointsEntry(
+            user_id=arrival.machine_user_id,
+            kind=PointsKind.RENDERED,
+            millipoints=amount,
+            result=result,
+            created_at=now,
+        ),
+        PointsEntry(
+            user_id=arrival.project_owner_id,
+            kind=PointsKind.SPENT,
+            millipoints=-amount,
+            result=result,
+            created_at=now,
+        ),
+    )
+
+
+def record_refused(*, arrival: Arrival, verdict: Verdict, constant: bool, now: datetime) -> None:
+    """An image that the farm does not take; it is counted, not kept. The same upload counts once."""
+    Result.objects.get_or_create(
+        lease_token=arrival.lease_token,
+        defaults={
+            "tile_id": arrival.tile_id,
+            "project_id": arrival.project_id,
+            "machine_id": arrival.machine_id,
+            "verdict": verdict,
+            "constant": constant,
+            "rendertime": arrival.rendertime,
+            "memory_kib": arrival.memory_kib,
+            "created_at": now,
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ReportFacts:
+    """What a machine reported. `rendertime` in seconds, memory in KiB."""
+
+    machine_id: int
+    kind: int
+    tile_id: int | None = None
+    project_id: int | None = None
+    rendertime: int = 0
+    memory_kib: int = 0
+
+
+def record_error(*, report: ReportFacts, log: BlobRef | None, now: datetime) -> ErrorLog:
+    """Keep an error report and its log."""
+    if log is not None:
+        record_blobs(refs=[log])
+    return ErrorLog.objects.create(
+        tile_id=report.tile_id,
+        project_id=report.project_id,
+        machine_id=report.machine_id,
+        kind=report.kind,
+        blob_id=log.sha256 if log else None,
+        rendertime=report.rendertime,
+        memory_kib=report.memory_kib,
+        created_at=now,
+    )
+
+
+def grant_points(*, user_id: int, millipoints: int, now: datetime) -> None:
+    """An admin gives (or takes) points."""
+    PointsEntry.objects.create(user_id=user_id, kind=PointsKind.GRANT, millipoints=millipoints, created_at=now)

@@ -1,0 +1,118 @@
+"""What an uploaded image is, and what to think of it. Pure but for reading the file; runs in a process of its own.
+
+Pillow reads the common formats, OpenImageIO those of film (EXR, HDR, TIFF with floats, DPX).
+"""
+
+import io
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy
+import OpenImageIO as oiio
+from PIL import Image, UnidentifiedImageError
+
+MAX_PIXELS = 1 << 28  # 16k x 16k; a bomb claims far more than its bytes can hold
+THUMBNAIL = (320, 320)
+PILLOW_FORMATS = ("PNG", "JPEG", "WEBP", "TGA", "BMP", "SGI", "JPEG2000")
+FILM_FORMATS = {"openexr": "OPEN_EXR", "hdr": "HDR", "tiff": "TIFF", "dpx": "DPX", "cineon": "CINEON"}
+
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """A decodable image. `format` in Blender's words; `constant`: every pixel is the same; a PNG thumbnail."""
+
+    format: str
+    width: int
+    height: int
+    constant: bool
+    thumbnail: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class NotAnImage:
+    """Why a file cannot be used as a frame."""
+
+    reason: str
+
+
+def inspect(path: Path) -> ImageFacts | NotAnImage:
+    """Decode a file wholly: a truncated image is none."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            return _with_pillow(path)
+    except UnidentifiedImageError:
+        return _with_openimageio(path)
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        return NotAnImage(str(error))
+    except Image.DecompressionBombWarning as error:
+        return NotAnImage(str(error))
+
+
+def _with_pillow(path: Path) -> ImageFacts | NotAnImage:
+    with Image.open(path, formats=PILLOW_FORMATS) as image:
+        image.load()
+        return ImageFacts(
+            format=str(image.format),
+            width=image.width,
+            height=image.height,
+            constant=_is_constant(image),
+            thumbnail=_thumbnail(image),
+        )
+
+
+def _is_constant(image: Image.Image) -> bool:
+    extrema = image.getextrema()
+    bands = [extrema] if isinstance(extrema[0], int | float) else extrema
+    return all(low == high for low, high in bands)
+
+
+def _thumbnail(image: Image.Image) -> bytes:
+    has_alpha = "A" in image.getbands() or "transparency" in image.info
+    small = image.convert("RGBA" if has_alpha else "RGB")
+    small.thumbnail(THUMBNAIL)
+    buffer = io.BytesIO()
+    small.save(buffer, "WEBP", quality=80)
+    return buffer.getvalue()
+
+
+def _with_openimageio(path: Path) -> ImageFacts | NotAnImage:
+    source = oiio.ImageInput.open(str(path))
+    if source is None:
+        oiio.geterror()  # it would be printed at exit otherwise
+        return NotAnImage("no image format that the farm knows")
+    kind = FILM_FORMATS.get(source.format_name())
+    spec = source.spec()
+    source.close()
+    if kind is None:
+        return NotAnImage(f"{path.suffix or 'this'} is not an image that Blender writes")
+    if spec.width * spec.height > MAX_PIXELS:
+        return NotAnImage(f"{spec.width} x {spec.height} pixels are more than the farm takes")
+    return _film_facts(path, kind)
+
+
+def _film_facts(path: Path, kind: str) -> ImageFacts | NotAnImage:
+    buffer = oiio.ImageBuf(str(path))
+    if not buffer.read(force=True):
+        return NotAnImage(buffer.geterror())
+    stats = oiio.ImageBufAlgo.computePixelStats(buffer)
+    return ImageFacts(
+        format=kind,
+        width=buffer.spec().full_width,
+        height=buffer.spec().full_height,
+        constant=list(stats.min) == list(stats.max),
+        thumbnail=_film_thumbnail(buffer),
+    )
+
+
+def _film_thumbnail(buffer: "oiio.ImageBuf") -> bytes:
+    """Scene-linear light shown as sRGB, roughly (a power of 1/2.2): this is a thumbnail."""
+    scale = min(1.0, THUMBNAIL[0] / buffer.spec().width)
+    shape = oiio.ROI(0, max(1, int(buffer.spec().width * scale)), 0, max(1, int(buffer.spec().height * scale)))
+    pixels = oiio.ImageBufAlgo.resample(buffer, roi=shape).get_pixels(oiio.FLOAT)
+    light = numpy.nan_to_num(numpy.clip(pixels[..., :3], 0, 1)) ** (1 / 2.2)
+    colour = light if light.shape[2] == 3 else numpy.repeat(light[..., :1], 3, axis=2)
+    return _thumbnail(Image.fromarray((colour * 255).astype("uint8")))
