@@ -249,7 +249,7 @@ def _usable(name: str, value: _Value | None) -> _Value:
 
 def encode_frame_upload(upload: FrameUpload) -> Pairs:
     """The query of `validate-job`."""
-    pairs = _given(job=upload.job, frame=f"{upload.frame:04d}", rendertime=f"{upload.rendertime:g}")
+    pairs = _given(job=upload.job, frame=f"{upload.frame:04d}", rendertime=_seconds(upload.rendertime))
     return pairs + _given(
         revision=upload.revision, memoryused=upload.memory_kib, extras=upload.extras, cores=upload.cores
     )
@@ -257,7 +257,12 @@ def encode_frame_upload(upload: FrameUpload) -> Pairs:
 
 def encode_upload_measures(upload: FrameUpload) -> Pairs:
     """What is appended to a `validation_url`, which names the lease already."""
-    return [("rendertime", f"{upload.rendertime:g}"), ("memoryused", str(upload.memory_kib or 0))]
+    return [("rendertime", _seconds(upload.rendertime)), ("memoryused", str(upload.memory_kib or 0))]
+
+
+def _seconds(value: float) -> str:
+    """Without an exponent, and without a fraction where there is none: other clients send whole seconds."""
+    return f"{value:.3f}".rstrip("0").rstrip(".")
 
 
 def _render_seconds(params: Params) -> float:
