@@ -11,10 +11,10 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.types import ASGIApp
 
-django_application = get_asgi_application()
+django_application = get_asgi_application()  # loads the models that the next imports need
 
-from sheepfold.server.node_api.app import SingleSlashes, node_routes
-from sheepfold.server.node_api.desk import Desk
+from sheepfold.server.node_api.app import SingleSlashes, node_routes  # noqa: E402
+from sheepfold.server.node_api.desk import Desk  # noqa: E402
 
 
 def make_application() -> ASGIApp:

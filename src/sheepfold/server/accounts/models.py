@@ -40,6 +40,20 @@ class Membership(models.Model):
         constraints = [models.UniqueConstraint(fields=["group", "user"], name="one_membership")]
 
 
+class Invitation(models.Model):
+    """Lets one person make an account, join a group, or both. Only the SHA-256 of its secret is kept."""
+
+    secret_hash = models.CharField(max_length=64, unique=True)
+    group = models.ForeignKey(Group, null=True, on_delete=models.CASCADE, related_name="invitations")
+    role = models.CharField(max_length=10, choices=GroupRole.choices, default=GroupRole.MEMBER)
+    note = models.CharField(max_length=100, default="")  # whom it is for
+    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+    used_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+
+
 class BlockedOwner(models.Model):
     """A user's machines never render this owner's projects."""
 

@@ -1,10 +1,11 @@
 """Who somebody is and what they may see."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.contrib.auth.hashers import check_password, make_password
 
-from sheepfold.server.accounts.models import ApiToken, GroupRole, Membership, RenderKey, User
+from sheepfold.server.accounts.models import ApiToken, GroupRole, Invitation, Membership, RenderKey, User
 from sheepfold.server.accounts.secrets import hash_secret
 
 
@@ -55,3 +56,9 @@ def administers_group(user: User, group_id: int | None) -> bool:
     if group_id is None:
         return False
     return Membership.objects.filter(user=user, group_id=group_id, role=GroupRole.ADMIN).exists()
+
+
+def good_invitation(secret: str, *, now: datetime) -> Invitation | None:
+    """The invitation of this secret, if it was neither used nor withdrawn and is not too old."""
+    good = Invitation.objects.filter(secret_hash=hash_secret(secret), used_at=None, expires_at__gt=now)
+    return good.select_related("group", "created_by").first()

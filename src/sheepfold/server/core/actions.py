@@ -13,10 +13,7 @@ def record_blob(*, ref: BlobRef) -> Blob:
 
 def record_blobs(*, refs: Iterable[BlobRef]) -> list[Blob]:
     """The rows of many, in one statement."""
-    blobs = {
-        ref.sha256: Blob(sha256=ref.sha256, md5=ref.md5, size=ref.size, media_type=ref.media_type)
-        for ref in refs
-    }
+    blobs = {ref.sha256: Blob(sha256=ref.sha256, md5=ref.md5, size=ref.size, media_type=ref.media_type) for ref in refs}
     return Blob.objects.bulk_create(blobs.values(), ignore_conflicts=True)
 
 

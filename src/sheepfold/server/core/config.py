@@ -49,7 +49,9 @@ class ServerConfig(BaseSettings):
     mail_url: str = Field("", description="smtp://user:password@host:port ; empty: mails go to the log.")
     mail_from: str = Field("sheepfold@localhost", description="Sender of mails.")
     session_silence: int = Field(
-        1200, ge=1080, description="Seconds of silence before another client's session ends (18 min at least)."
+        1200,
+        ge=1080,
+        description="Seconds of silence before another client's session ends (18 min at least).",
     )
     lease_hours: float = Field(24, gt=0, description="The longest time that one tile may take, in hours.")
     upload_limit_mib: int = Field(8192, ge=1, description="Largest scene that can be uploaded, in MiB.")
@@ -90,4 +92,4 @@ def _write_once(path: Path, text: str) -> None:
         file.write(text)
     with contextlib.suppress(FileExistsError):
         os.link(draft, path)
-    os.unlink(draft)
+    Path(draft).unlink()

@@ -17,7 +17,9 @@ def database_settings(url: str, data_dir: Path) -> dict[str, Any]:
         return _sqlite(data_dir / "sheepfold.sqlite3")
     parts = urlsplit(url)
     if parts.scheme not in {"postgresql", "postgres"}:
-        raise BadInput(f"database_url: {parts.scheme}:// is not known; use postgresql://user@host/name or leave it empty")
+        raise BadInput(
+            f"database_url: {parts.scheme}:// is not known; use postgresql://user@host/name or leave it empty"
+        )
     return _postgresql(url)
 
 

@@ -70,9 +70,7 @@ class EventReader:
             return []
         self._gaps = {number: seen for number, seen in self._gaps.items() if seen > now - GAP_LIFE}
         wanted = Q(id__gt=self._last) | Q(id__in=list(self._gaps)) if self._gaps else Q(id__gt=self._last)
-        rows = list(
-            Event.objects.filter(wanted).order_by("id").values_list("id", "topic", "kind", "reference")[:PAGE]
-        )
+        rows = list(Event.objects.filter(wanted).order_by("id").values_list("id", "topic", "kind", "reference")[:PAGE])
         for number, *_ in rows:
             self._last = self._note(number, self._last, now)
         return [EventFact(topic, kind, reference) for _, topic, kind, reference in rows]
@@ -139,9 +137,7 @@ class EventHub:
     async def _poll(self) -> None:
         loop = asyncio.get_running_loop()
         reader = EventReader()
-        with ThreadPoolExecutor(
-            1, thread_name_prefix="events"
-        ) as thread:  # one thread: one database connection
+        with ThreadPoolExecutor(1, thread_name_prefix="events") as thread:  # one thread: one database connection
             try:
                 while True:
                     self._deliver(await loop.run_in_executor(thread, _read, reader))

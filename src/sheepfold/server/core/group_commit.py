@@ -49,20 +49,14 @@ class GroupCommit:
         self._queue.put(None)
         self._thread.join()
 
-    async def run(
-        self, handler: Callable[[Sequence[Request]], Sequence[Answer]], request: Request
-    ) -> Answer:
+    async def run(self, handler: Callable[[Sequence[Request]], Sequence[Answer]], request: Request) -> Answer:
         """The handler's answer to this request, after its commit. Raises what the handler raised for it."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Outcome] = loop.create_future()
-        self._queue.put(
-            Piece(handler, request, lambda outcome: loop.call_soon_threadsafe(_settle, future, outcome))
-        )
+        self._queue.put(Piece(handler, request, lambda outcome: loop.call_soon_threadsafe(_settle, future, outcome)))
         return _unwrap(await future)  # type: ignore[no-any-return]
 
-    def run_blocking(
-        self, handler: Callable[[Sequence[Request]], Sequence[Answer]], request: Request
-    ) -> Answer:
+    def run_blocking(self, handler: Callable[[Sequence[Request]], Sequence[Answer]], request: Request) -> Answer:
         """The same for callers without an event loop."""
         answers: SimpleQueue[Outcome] = SimpleQueue()
         self._queue.put(Piece(handler, request, answers.put))
@@ -133,7 +127,7 @@ def _attempt(handler: Callable[[Sequence[Any]], Sequence[Any]], requests: list[A
             return handler(requests)
     except (OperationalError, InterfaceError):
         raise  # the connection or the database itself: the savepoint cannot be trusted
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001
         return error
 
 

@@ -29,9 +29,7 @@ if TYPE_CHECKING:
     from obstore.store import ClientConfig, S3Config
 
 CHUNK = 1024 * 1024  # bytes in one read
-PART = (
-    16 * 1024 * 1024
-)  # bytes in one part of a multipart upload: 10,000 parts, the most S3 takes, are 160 GiB
+PART = 16 * 1024 * 1024  # bytes in one part of a multipart upload: 10,000 parts, the most S3 takes, are 160 GiB
 SIGNED_FOR = timedelta(hours=1)
 SHARDS = 2  # leading hex digits that name a folder: 256 of them keep a million blobs browsable
 S3_CLIENT: "ClientConfig" = {
@@ -89,11 +87,7 @@ class Storage(Protocol):
 def store() -> Storage:
     """The store of this process, as configured."""
     settings = config()
-    return (
-        S3Storage(settings)
-        if settings.storage_url
-        else DiskStorage(settings.data_dir / "blobs", settings.tmp_dir)
-    )
+    return S3Storage(settings) if settings.storage_url else DiskStorage(settings.data_dir / "blobs", settings.tmp_dir)
 
 
 @contextmanager
@@ -272,9 +266,7 @@ class S3Storage:
 def _bucket(settings: ServerConfig) -> S3Store:
     parts = urlsplit(settings.storage_url)
     if parts.scheme != "s3" or not parts.netloc:
-        raise BadInput(
-            f"storage_url: {settings.storage_url} is not known; write s3://bucket/prefix or leave it empty"
-        )
+        raise BadInput(f"storage_url: {settings.storage_url} is not known; write s3://bucket/prefix or leave it empty")
     return S3Store(
         parts.netloc,
         prefix=parts.path.strip("/") or None,

@@ -46,7 +46,7 @@ def end_each(*, lease_ids: Sequence[int], end: LeaseEnd, now: datetime) -> set[i
         return {row[0] for row in cursor.fetchall()}
 
 
-_END_EACH = "UPDATE dispatch_lease SET \"end\" = %s, ended_at = %s WHERE \"end\" = '' AND id IN ({marks}) RETURNING id"
+_END_EACH = 'UPDATE dispatch_lease SET "end" = %s, ended_at = %s WHERE "end" = \'\' AND id IN ({marks}) RETURNING id'
 
 
 def end_matching(*, where: Q, end: LeaseEnd, now: datetime) -> list[LeaseFacts]:

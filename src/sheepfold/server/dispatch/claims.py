@@ -84,11 +84,7 @@ def _candidates(one: Claim, picture: Picture, book: PictureBook) -> Iterator[Ope
 
 def _choose(pending: list[_Round], exhausted: set[int], picture: Picture, now: datetime) -> list[_Round]:
     """Those that want a fresh tile of some project. Tiles to try again are taken on the way."""
-    choosing = []
-    for one in pending:
-        if _advance(one, exhausted, picture, now):
-            choosing.append(one)
-    return choosing
+    return [one for one in pending if _advance(one, exhausted, picture, now)]
 
 
 def _advance(one: _Round, exhausted: set[int], picture: Picture, now: datetime) -> bool:

@@ -52,9 +52,7 @@ def offers(queue: Queue, user_id: int, own_first: bool, random: Random) -> Itera
                     yield project
 
 
-def _shuffled(
-    owners: tuple[tuple[OpenProject, ...], ...], random: Random
-) -> Iterator[tuple[OpenProject, ...]]:
+def _shuffled(owners: tuple[tuple[OpenProject, ...], ...], random: Random) -> Iterator[tuple[OpenProject, ...]]:
     """A random order, made only as far as it is used: most claims take the first owner."""
     rest = list(range(len(owners)))
     while rest:

@@ -81,4 +81,3 @@ def render_again(*, project_id: int, frames: Sequence[int], now: datetime) -> li
     TileFailure.objects.filter(tile_id__in=moved).delete()
     Tile.objects.filter(pk__in=moved).exclude(failures=0).update(failures=0)
     return sorted(moved)
-

@@ -31,12 +31,8 @@ class Tile(models.Model):
         constraints = [models.UniqueConstraint(fields=["project", "frame", "part"], name="one_tile")]
         indexes = [
             # what a claim reads: fresh tiles, and apart from them the few that some machine failed
-            models.Index(
-                fields=["project", "rank"], name="tile_fresh", condition=models.Q(status=0, failures=0)
-            ),
-            models.Index(
-                fields=["project", "rank"], name="tile_again", condition=models.Q(status=0, failures__gt=0)
-            ),
+            models.Index(fields=["project", "rank"], name="tile_fresh", condition=models.Q(status=0, failures=0)),
+            models.Index(fields=["project", "rank"], name="tile_again", condition=models.Q(status=0, failures__gt=0)),
             models.Index(fields=["project", "status"]),
         ]
 

@@ -84,9 +84,7 @@ def has_waiting(project_id: int) -> bool:
 
 def has_open(project_id: int) -> bool:
     """Whether some tile of the project still needs a machine."""
-    return Tile.objects.filter(
-        project_id=project_id, status__in=(TileStatus.WAITING, TileStatus.RENDERING)
-    ).exists()
+    return Tile.objects.filter(project_id=project_id, status__in=(TileStatus.WAITING, TileStatus.RENDERING)).exists()
 
 
 def projects_with_retries() -> frozenset[int]:

@@ -10,9 +10,7 @@ from sheepfold.server.frames.models import Tile, TileStatus
 
 ALLOWED = {
     TileStatus.WAITING: frozenset({TileStatus.RENDERING, TileStatus.DONE, TileStatus.CANCELLED, TileStatus.FAILED}),
-    TileStatus.RENDERING: frozenset(
-        {TileStatus.WAITING, TileStatus.DONE, TileStatus.FAILED, TileStatus.CANCELLED}
-    ),
+    TileStatus.RENDERING: frozenset({TileStatus.WAITING, TileStatus.DONE, TileStatus.FAILED, TileStatus.CANCELLED}),
     TileStatus.DONE: frozenset({TileStatus.WAITING}),  # re-render
     TileStatus.FAILED: frozenset({TileStatus.WAITING, TileStatus.DONE}),
     TileStatus.CANCELLED: frozenset({TileStatus.WAITING}),
@@ -29,7 +27,12 @@ class TakenTile:
 
 
 def move(
-    tile_ids: Iterable[int], *, came_from: TileStatus, to: TileStatus, now: datetime, failures: int | None = None
+    tile_ids: Iterable[int],
+    *,
+    came_from: TileStatus,
+    to: TileStatus,
+    now: datetime,
+    failures: int | None = None,
 ) -> int:
     """Move tiles that are in the expected status; the others stay. Returns how many moved."""
     if to not in ALLOWED[came_from]:

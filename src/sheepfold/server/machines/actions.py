@@ -56,9 +56,7 @@ def register_machine(*, user: User, facts: MachineFacts, now: datetime) -> Machi
     return machine
 
 
-def open_session(
-    *, machine: Machine, key: RenderKey | None, terms: SessionTerms, now: datetime
-) -> tuple[Session, str]:
+def open_session(*, machine: Machine, key: RenderKey | None, terms: SessionTerms, now: datetime) -> tuple[Session, str]:
     """A new session and its token, which goes to the machine as a cookie and is kept as a hash only."""
     token = new_secret()
     disabled = bool(machine.disabled_reason)
@@ -122,17 +120,15 @@ def count_frames(*, session_ids: Iterable[int]) -> None:
 def disable_machine(*, machine_id: int, reason: str) -> None:
     """The farm gives this machine no more work (status 203) until somebody enables it."""
     Machine.objects.filter(pk=machine_id).update(disabled_reason=reason)
-    Session.objects.filter(
-        machine_id=machine_id, status__in=(SessionStatus.ACTIVE, SessionStatus.PAUSED)
-    ).update(status=SessionStatus.DISABLED)
+    Session.objects.filter(machine_id=machine_id, status__in=(SessionStatus.ACTIVE, SessionStatus.PAUSED)).update(
+        status=SessionStatus.DISABLED
+    )
 
 
 def enable_machine(*, machine_id: int) -> None:
     """Give the machine work again."""
     Machine.objects.filter(pk=machine_id).update(disabled_reason="")
-    Session.objects.filter(machine_id=machine_id, status=SessionStatus.DISABLED).update(
-        status=SessionStatus.ACTIVE
-    )
+    Session.objects.filter(machine_id=machine_id, status=SessionStatus.DISABLED).update(status=SessionStatus.ACTIVE)
 
 
 def pause_machine(*, machine_id: int) -> None:
@@ -156,8 +152,6 @@ def record_hardware(
     *, session_id: int, compute_method: int, cores: int | None, ram_max_kib: int | None, gpu_name: str
 ) -> None:
     """What a job request said that the machine can do now, when it differs from what is known."""
-    Session.objects.filter(pk=session_id).update(
-        compute_method=compute_method, cores=cores, ram_max_kib=ram_max_kib
-    )
+    Session.objects.filter(pk=session_id).update(compute_method=compute_method, cores=cores, ram_max_kib=ram_max_kib)
     if gpu_name:
         Machine.objects.filter(sessions__pk=session_id).update(gpu_name=gpu_name[:200])

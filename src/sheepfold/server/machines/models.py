@@ -65,9 +65,7 @@ class Session(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(
-                fields=["expires_at"], name="session_live", condition=models.Q(status__in=LIVE_STATUSES)
-            ),
+            models.Index(fields=["expires_at"], name="session_live", condition=models.Q(status__in=LIVE_STATUSES)),
             models.Index(fields=["machine", "-started_at"]),
         ]
 

@@ -40,9 +40,7 @@ async def download_chunk(request: Request, desk: Desk) -> Response:
     return await _download(request, desk, decode_chunk_request)
 
 
-async def _download(
-    request: Request, desk: Desk, decode: Callable[[Params], ArchiveRequest | str]
-) -> Response:
+async def _download(request: Request, desk: Desk, decode: Callable[[Params], ArchiveRequest | str]) -> Response:
     params, _ = await all_params(request)
     try:
         wanted = decode(params)
@@ -67,7 +65,11 @@ def _send_from_s3(request: Request, archive: StoredArchive) -> Response:
         part = parse_range(request.headers.get("range"), archive.size)
     except Unsatisfiable:
         return Response(status_code=416, headers={"Content-Range": f"bytes */{archive.size}"})
-    headers = {"Accept-Ranges": "bytes", "Content-Length": str(part.end - part.start), "ETag": f'"{archive.md5}"'}
+    headers = {
+        "Accept-Ranges": "bytes",
+        "Content-Length": str(part.end - part.start),
+        "ETag": f'"{archive.md5}"',
+    }
     if part.is_partial:
         headers["Content-Range"] = f"bytes {part.start}-{part.end - 1}/{archive.size}"
     body = store().stream(archive.sha256, part.start, part.end)

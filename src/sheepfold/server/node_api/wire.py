@@ -18,15 +18,6 @@ class TooLarge(Exception):
     """A body beyond its limit, in bytes."""
 
 
-class ExactName(bytes):
-    """A header name that keeps its capitals. Clients before 2018-12 see their cookie under `Set-Cookie` only, and
-    uvicorn writes names through `lower()` (ADR 1)."""
-
-    def lower(self) -> bytes:
-        """Itself."""
-        return self
-
-
 def xml_answer(body: bytes, status: int = 200) -> Response:
     """An XML document. Clients look for a type that begins with text/xml."""
     return Response(body, status, media_type="text/xml")
@@ -34,8 +25,7 @@ def xml_answer(body: bytes, status: int = 200) -> Response:
 
 def with_session_cookie(response: Response, token: str) -> Response:
     """Add the one cookie of the session. Old clients send its attributes back, so they are few."""
-    value = f"{COOKIE}={token}; path=/; HttpOnly".encode()
-    response.raw_headers.append((ExactName(b"Set-Cookie"), value))
+    response.raw_headers.append((b"set-cookie", f"{COOKIE}={token}; path=/; HttpOnly".encode()))
     return response
 
 

@@ -19,6 +19,8 @@ def enqueue_on_commit(job: Job, project_id: int) -> None:
 
 
 def _enqueue(job: Job, project_id: int) -> None:
-    from sheepfold.server.pipeline import tasks  # tasks call the steps, which enqueue: imported when all are loaded
+    from sheepfold.server.pipeline import (
+        tasks,
+    )  # tasks call the steps, which enqueue: imported when all are loaded
 
     getattr(tasks, job.value)(project_id)

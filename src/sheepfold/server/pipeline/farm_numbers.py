@@ -1,4 +1,4 @@
-"""Numbers of the whole farm. Counting millions of tiles takes a while, so a timer does it and everybody reads the row."""
+"""Numbers of the whole farm. Counting millions of tiles takes a while, so a timer does it and all read the row."""
 
 import json
 from dataclasses import asdict, dataclass

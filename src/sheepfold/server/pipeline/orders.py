@@ -5,8 +5,9 @@ from collections.abc import Collection
 from sheepfold.protocol.messages import Chunk, Job, RendererInfo
 from sheepfold.server.dispatch.eligibility import Platform
 from sheepfold.server.dispatch.queries import LeaseFacts
+from sheepfold.server.projects.formats import OutputFormat
 from sheepfold.server.projects.models import Project
-from sheepfold.server.projects.script import machine_script
+from sheepfold.server.projects.script import ScriptSettings, scene_script
 from sheepfold.server.renderers.models import RendererArchive
 
 COMMANDLINE = ".e --factory-startup --disable-autoexec -noaudio -b .c -o .o -f .f -x 1"
@@ -48,5 +49,6 @@ class JobWriter:
 
     def _script(self, project: Project) -> str:
         if project.pk not in self._scripts:
-            self._scripts[project.pk] = machine_script(project)
+            settings = ScriptSettings(OutputFormat(project.output_format), project.percentage, project.samples)
+            self._scripts[project.pk] = scene_script(settings)
         return self._scripts[project.pk]

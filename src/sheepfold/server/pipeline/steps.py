@@ -1,4 +1,4 @@
-"""After X do Y, for projects. Read this file to know the order of things; each step is part of its caller's transaction.
+"""After X do Y, for projects: read this file to know the order of things. A step is part of its caller's transaction.
 
 upload finished -> analyse -> (refused | ready) -> started: packed and planned -> claimed, rendered, accepted
 (uploads.py, endings.py) -> last tile: finished -> video.

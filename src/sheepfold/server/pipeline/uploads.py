@@ -153,7 +153,9 @@ def _win_tiles(candidates: dict[int, Received], moment: datetime) -> list[int]:
     in_time = {candidates[by_lease[lease_id]].awaited.lease.tile_id: by_lease[lease_id] for lease_id in ended}
     done = states.move_each(list(in_time), came_from=TileStatus.RENDERING, to=TileStatus.DONE, now=moment)
     won = [in_time[tile_id] for tile_id in done]
-    won += [index for lease_id, index in by_lease.items() if lease_id not in ended and _rescue(candidates[index], moment)]
+    won += [
+        index for lease_id, index in by_lease.items() if lease_id not in ended and _rescue(candidates[index], moment)
+    ]
     return sorted(won)
 
 
@@ -184,7 +186,7 @@ def _refuse(one: Received, judgement: Judgement, moment: datetime) -> None:
 
 
 def give_up(leases: Sequence[LeaseFacts]) -> list[None]:
-    """The farm could not take an upload (disk full, store down): the client will forget the frame, so it waits again."""
+    """The farm could not take an upload (disk full, store down): the client forgets the frame, so it waits again."""
     for lease in leases:
         endings.free_leases(where=Q(id=lease.id), now=now(), end=LeaseEnd.CANCELLED)
     return [None] * len(leases)

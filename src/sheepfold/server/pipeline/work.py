@@ -78,8 +78,7 @@ class WorkDesk:
         _announce(grants.values())
         writer = JobWriter([grant.lease.project_id for grant in grants.values() if isinstance(grant, Grant)])
         return {
-            index: self._reply(asking[index], queries[index].request, grant, writer)
-            for index, grant in grants.items()
+            index: self._reply(asking[index], queries[index].request, grant, writer) for index, grant in grants.items()
         }
 
     def _resend(
@@ -150,7 +149,10 @@ def _lost_lease(
     lease = leases[0]
     if lease.begun or lease.resent >= MAX_RESENT:
         endings.fail_lease(
-            lease=lease, end=LeaseEnd.ERRORED, reason="the machine asked for other work without a result", now=moment
+            lease=lease,
+            end=LeaseEnd.ERRORED,
+            reason="the machine asked for other work without a result",
+            now=moment,
         )
         return None
     return lease

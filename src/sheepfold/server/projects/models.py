@@ -87,3 +87,28 @@ class Project(models.Model):
             ),
             models.Index(fields=["owner", "-created_at"]),
         ]
+
+
+class ProjectShare(models.Model):
+    """A person or a group that may see a project. Exactly one of the two is set."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="shares")
+    user = models.ForeignKey(User, null=True, on_delete=models.CASCADE, related_name="+")
+    group = models.ForeignKey(Group, null=True, on_delete=models.CASCADE, related_name="+")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project", "user"], name="one_share_with_user"),
+            models.UniqueConstraint(fields=["project", "group"], name="one_share_with_group"),
+            models.CheckConstraint(
+                condition=models.Q(user=None) ^ models.Q(group=None), name="share_with_user_or_group"
+            ),
+        ]
+
+
+class ShareLink(models.Model):
+    """Whoever has its secret may look at the project. Only the SHA-256 is kept."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="share_links")
+    secret_hash = models.CharField(max_length=64, unique=True)
+    created_at = models.DateTimeField()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy
-import OpenImageIO as oiio
+import OpenImageIO as oiio  # noqa: N813  the name that its own documentation uses
 from PIL import Image, UnidentifiedImageError
 
 MAX_PIXELS = 1 << 28  # 16k x 16k; a bomb claims far more than its bytes can hold

@@ -33,9 +33,7 @@ def accepted_frames(project_id: int, *, after: int = -1, limit: int | None = Non
 
 def accepted_frame(project_id: int, frame: int, part: int = 0) -> FrameFact | None:
     """The accepted image of one frame."""
-    rows = Result.objects.filter(
-        project_id=project_id, verdict=Verdict.ACCEPTED, tile__frame=frame, tile__part=part
-    )
+    rows = Result.objects.filter(project_id=project_id, verdict=Verdict.ACCEPTED, tile__frame=frame, tile__part=part)
     row = rows.values_list(*_FRAME).first()
     return FrameFact(*row) if row else None
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from sheepfold.server.results.checks import ImageFacts, NotAnImage
 from sheepfold.server.results.models import Verdict
 
+
 @dataclass(frozen=True, slots=True)
 class Expectation:
     """What a frame of the project must look like, and what is known of its other frames."""
