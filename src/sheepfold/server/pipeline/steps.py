@@ -19,6 +19,7 @@ from sheepfold.server.pipeline.endings import free_leases
 from sheepfold.server.pipeline.enqueue import Job, enqueue_on_commit
 from sheepfold.server.pipeline.finishing import finish_if_done
 from sheepfold.server.projects import actions as projects
+from sheepfold.server.projects.frame_ranges import parse_frames
 from sheepfold.server.projects.gate import close_for_claims, open_for_claims
 from sheepfold.server.projects.models import FrameOrder, Project
 
@@ -113,7 +114,7 @@ def restore_project(*, project_id: int, now: datetime) -> None:
 
 def _plan(project: Project, frames_text: str, now: datetime) -> int:
     first_rank = tile_counts(project.pk).total
-    planned = plan(frames_text, FrameOrder(project.order), first_rank)
+    planned = plan(parse_frames(frames_text), FrameOrder(project.order), first_rank)
     return frames.add_tiles(project_id=project.pk, planned=planned, now=now)
 
 

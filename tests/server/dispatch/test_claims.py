@@ -1,0 +1,145 @@
+"""Claims: who gets which tile, one tile to one session, and projects that are exhausted cost nothing."""
+
+from random import Random
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from sheepfold.protocol.codes import ComputeMethod, WorkStatus
+from sheepfold.server.dispatch.claims import Claim, Grant, claim
+from sheepfold.server.dispatch.eligibility import Offer
+from sheepfold.server.dispatch.models import Lease
+from sheepfold.server.dispatch.picture import PictureBook
+from sheepfold.server.frames.actions import record_failure
+from sheepfold.server.frames.models import Tile, TileStatus
+from sheepfold.server.machines.queries import SessionFacts
+from sheepfold.server.projects.models import Project, ProjectStatus, Visibility
+from tests.server.farm import NOON, make_project, make_session, make_user, statuses
+
+pytestmark = pytest.mark.django_db
+
+
+def ask(*sessions: SessionFacts, offer: Offer | None = None) -> list[Grant | WorkStatus]:
+    """One group of requests."""
+    claims = [Claim(session, offer or Offer()) for session in sessions]
+    return claim(claims, book=PictureBook(random=Random(7)), now=NOON)
+
+
+def frames_of(outcomes: list[Grant | WorkStatus]) -> list[int]:
+    """The frames that were granted, in the order asked."""
+    return [outcome.lease.frame for outcome in outcomes if isinstance(outcome, Grant)]
+
+
+def test_each_session_of_a_group_gets_another_tile_in_the_order_of_rank() -> None:
+    project = make_project(tiles=3)
+
+    outcomes = ask(make_session(), make_session())
+
+    assert frames_of(outcomes) == [1, 2]
+    assert statuses(project) == [TileStatus.RENDERING, TileStatus.RENDERING, TileStatus.WAITING]
+    assert list(Lease.objects.order_by("frame").values_list("frame", "end")) == [(1, ""), (2, "")]
+
+
+def test_who_comes_too_late_gets_no_job_and_the_project_is_closed() -> None:
+    project = make_project(tiles=1)
+
+    outcomes = ask(make_session(), make_session())
+
+    assert frames_of(outcomes) == [1]
+    assert outcomes[1] is WorkStatus.NO_JOB
+    assert Project.objects.get(pk=project.pk).claimable is False
+
+
+def test_a_group_goes_on_to_the_next_project_when_one_is_exhausted() -> None:
+    owner = make_user()
+    first, second = make_project(tiles=1, owner=owner), make_project(tiles=2, owner=owner)
+
+    outcomes = ask(make_session(), make_session(), make_session())
+
+    projects = [outcome.lease.project_id for outcome in outcomes if isinstance(outcome, Grant)]
+    assert projects == [first.pk, second.pk, second.pk]
+
+
+def test_higher_priority_goes_first() -> None:
+    make_project(tiles=1, priority=50)
+    urgent = make_project(tiles=1, priority=60)
+
+    (outcome,) = ask(make_session())
+
+    assert isinstance(outcome, Grant)
+    assert outcome.lease.project_id == urgent.pk
+
+
+def test_own_projects_go_before_others_of_higher_priority() -> None:
+    user = make_user()
+    make_project(tiles=1, priority=90)
+    own = make_project(tiles=1, owner=user)
+
+    (outcome,) = ask(make_session(user=user))
+
+    assert isinstance(outcome, Grant)
+    assert outcome.lease.project_id == own.pk
+
+
+def test_a_platform_without_any_renderer_is_told_so_and_nothing_changes() -> None:
+    project = make_project(tiles=1)
+
+    assert ask(make_session(os="windows")) == [WorkStatus.NO_RENDERER]
+    assert statuses(project) == [TileStatus.WAITING]
+    assert Lease.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("values", "offer"),
+    [
+        ({"visibility": Visibility.OWNER}, Offer()),
+        ({"visibility": Visibility.GROUP}, Offer()),
+        ({"use_cpu": False, "use_gpu": True}, Offer()),
+        ({"min_ram_kib": 32 << 20}, Offer()),
+        ({"min_ram_kib": 8 << 20}, Offer(ram_max_kib=4 << 20)),
+        ({}, Offer(ComputeMethod.GPU, has_gpu=True)),
+        ({"status": ProjectStatus.PAUSED}, Offer()),
+        ({"claimable": False}, Offer()),
+        ({"deleted_at": NOON}, Offer()),
+    ],
+    ids=["owner only", "group only", "needs GPU", "memory", "memory offered", "GPU only", "paused", "closed", "bin"],
+)
+def test_a_project_that_the_session_may_not_render_is_left_alone(values: dict[str, object], offer: Offer) -> None:
+    project = make_project(tiles=1, **values)
+
+    assert ask(make_session(), offer=offer) == [WorkStatus.NO_JOB]
+    assert statuses(project) == [TileStatus.WAITING]
+    assert Lease.objects.count() == 0
+
+
+def test_a_tile_goes_to_another_machine_after_one_failed_it() -> None:
+    project = make_project(tiles=1)
+    failed, other = make_session(), make_session()
+    tile = Tile.objects.get(project=project)
+    record_failure(
+        tile_id=tile.pk, machine_id=failed.machine_id, owner_id=project.owner_id, reason="crashed", now=NOON
+    )
+
+    assert ask(failed) == [WorkStatus.NO_JOB]
+    assert frames_of(ask(other)) == [1]
+
+
+@pytest.mark.parametrize("group", [1, 30])
+def test_the_number_of_statements_does_not_grow_with_the_group(group: int) -> None:
+    make_project(tiles=40)
+    claims = [Claim(make_session(), Offer()) for _ in range(group)]
+
+    with CaptureQueriesContext(connection, ) as queries:
+        claim(claims, book=PictureBook(), now=NOON)
+
+    assert len(queries) == 5  # the picture takes three, the tiles one, the leases one
+
+
+def test_the_gpu_is_used_where_machine_and_project_agree() -> None:
+    make_project(tiles=2, use_gpu=True)
+
+    (with_gpu,) = ask(make_session(), offer=Offer(ComputeMethod.CPU_OR_GPU, has_gpu=True))
+    (without,) = ask(make_session(), offer=Offer(ComputeMethod.CPU, has_gpu=True))
+
+    assert [one.on_gpu for one in (with_gpu, without) if isinstance(one, Grant)] == [True, False]
