@@ -6,7 +6,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from urllib.parse import unquote, unquote_plus, urlsplit
+from urllib.parse import unquote, unquote_plus
 from xml.etree import ElementTree
 
 import pytest
@@ -150,11 +150,10 @@ def test_counters_are_kept_within_what_java_reads() -> None:
     assert (strict_int(stats, "credits_total"), strict_int(stats, "credits_session")) == (2**31 - 1, 0)
 
 
-@pytest.mark.parametrize(
-    ("frame", "text"), [(0, "0000"), (7, "0007"), (340, "0340"), (9999, "9999"), (12345, "12345")]
-)
+@pytest.mark.parametrize(("frame", "text"), [(0, "0000"), (7, "0007"), (340, "0340"), (9999, "9999"), (12345, "12345")])
 def test_frame_has_at_least_four_digits_trap_12(frame: int, text: str) -> None:
-    job = work_document(replace(WORK, job=replace(JOB, frame=frame))).find("job")
+    url = URL.replace("0340", text)
+    job = work_document(replace(WORK, job=replace(JOB, frame=frame, validation_url=url))).find("job")
 
     assert job is not None
     assert job.attrib["frame"] == text
@@ -234,6 +233,9 @@ def test_refusal_of_work_is_short_and_complete(status: WorkStatus) -> None:
         ({"validation_url": ""}, "validation_url must be absolute"),
         ({"validation_url": "/send_frame.php?job=1"}, "validation_url must be absolute"),
         ({"validation_url": "https://farm.example/send_frame.php"}, "hold a query"),
+        ({"validation_url": URL.replace("job=42", "job=43")}, "must name the job"),
+        ({"validation_url": URL.replace("0340", "340")}, "must name the job, the frame"),
+        ({"validation_url": URL.replace("extras", "token")}, "must name the job, the frame and the extras"),
         ({"validation_url": "ftp://farm.example/send?job=1"}, "validation_url must be absolute"),
         ({"renderer": RendererInfo("C" * 32, ".e -b")}, "renderer md5 'C+' is not a lower-case md5"),
         ({"renderer": RendererInfo("2" * 32, "-b .e")}, "begins with '.e'"),
@@ -321,9 +323,3 @@ def test_client_that_never_uploads_is_marked() -> None:
 
 def test_status_without_a_name_can_be_sent() -> None:
     assert codec.encode_upload_answer(UploadAnswer(305)).endswith(b'<jobvalidate status="305"/>')
-
-
-def test_validation_url_carries_the_lease_trap_9() -> None:
-    query = urlsplit(unquote_plus(job_and_renderer()[0].attrib["validation_url"])).query
-
-    assert query == "job=42&frame=0340&extras=t%2Bk"

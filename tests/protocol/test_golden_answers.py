@@ -75,9 +75,7 @@ PATIENCE = WorkAnswer(
 )
 
 SESSION = SessionAnswer(ConfigStatus.OK, "render-key", ENDPOINTS)
-OWN_SESSION = SessionAnswer(
-    ConfigStatus.OK, "render-key", ENDPOINTS, extras="sheepfold/1 heartbeat=60 leases=3"
-)
+OWN_SESSION = SessionAnswer(ConfigStatus.OK, "render-key", ENDPOINTS, extras="sheepfold/1 heartbeat=60 leases=3")
 SPEEDTEST = SessionAnswer(
     ConfigStatus.OK, "render-key", ENDPOINTS, speedtest_urls=("https://farm.example/speed?size=1&n=2",)
 )

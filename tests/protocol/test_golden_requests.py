@@ -52,9 +52,7 @@ WORK = WorkRequest(
     network_upload=62_500,
     open_tokens=("t1", "t2"),
 )
-UPLOAD = FrameUpload(
-    job=42, frame=340, extras="q7_Lk-2", rendertime=12.5, revision=3, memory_kib=633_810, cores=4
-)
+UPLOAD = FrameUpload(job=42, frame=340, extras="q7_Lk-2", rendertime=12.5, revision=3, memory_kib=633_810, cores=4)
 BEAT = Heartbeat(job=42, frame=340, extras="q7_Lk-2", rendertime=61, remainingtime=120, paused=False)
 REPORT = ErrorReport(
     kind=ErrorKind.OUT_OF_MEMORY, job=42, frame=340, extras="q7_Lk-2", rendertime=61, memory_kib=633_810
@@ -149,7 +147,5 @@ def test_speed_test_results_are_sent_and_read_as_recorded() -> None:
 def test_speed_test_results_without_numbers_are_left_out() -> None:
     first, second = b'<result target="a" speed="1" ping="2"/>', b'<result target="b" speed="x" ping="2"/>'
 
-    assert codec.decode_speedtest(b"<speedtest>" + first + second + b"</speedtest>") == (
-        SpeedtestResult("a", 1, 2),
-    )
+    assert codec.decode_speedtest(b"<speedtest>" + first + second + b"</speedtest>") == (SpeedtestResult("a", 1, 2),)
     assert codec.decode_speedtest(b"<speedtest/>") == ()

@@ -88,9 +88,7 @@ def decode_session_answer(data: bytes) -> SessionAnswer:
         status=_status(root, ConfigStatus),
         publickey=_get(root, "publickey"),
         endpoints=tuple(endpoint for endpoint in endpoints if endpoint is not None),
-        speedtest_urls=tuple(
-            url for target in root.iterfind("speedtest/target") if (url := _get(target, "url"))
-        ),
+        speedtest_urls=tuple(url for target in root.iterfind("speedtest/target") if (url := _get(target, "url"))),
         extras=_get(root, "extras"),
     )
 

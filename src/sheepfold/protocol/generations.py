@@ -182,18 +182,12 @@ _JAVA_2016 = replace(
     sends_revision=False,
     calls_set_compute_device=True,  # from 2017-02 on; harmless before
 )
-_JAVA_2017 = replace(
-    _JAVA_2016, label="SheepIt client of 2017 or 2018", since=date(2017, 11, 27), reports_stop=True
-)
+_JAVA_2017 = replace(_JAVA_2016, label="SheepIt client of 2017 or 2018", since=date(2017, 11, 27), reports_stop=True)
 _JAVA_2018 = replace(
     _JAVA_2017,
     label="SheepIt client of 2019",
     since=date(2018, 12, 20),
-    needs=_JAVA_2017.needs
-    | Needs.SYNCHRONOUS_UPLOAD
-    | Needs.UPDATE_METHOD
-    | Needs.SCRIPT_TEXT
-    | Needs.PUBLICKEY,
+    needs=_JAVA_2017.needs | Needs.SYNCHRONOUS_UPLOAD | Needs.UPDATE_METHOD | Needs.SCRIPT_TEXT | Needs.PUBLICKEY,
     archive=ArchiveNeeds.NONE,
 )
 _JAVA_2020_04 = replace(

@@ -34,9 +34,7 @@ class SessionRequest:
     ram_kib: int
     hostname: str = ""
     extras: str = ""
-    os_sent: str = (
-        ""  # the word on the wire where it says more than `os`: "macm1" is a Mac with Apple silicon
-    )
+    os_sent: str = ""  # the word on the wire where it says more than `os`: "macm1" is a Mac with Apple silicon
     ui: str | None = None
     headless: bool | None = None
     os_version: str | None = None

@@ -1,7 +1,7 @@
 """What a text on the wire may look like, and which answers no client may get."""
 
 import re
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from sheepfold.protocol import limits
 from sheepfold.protocol.codes import ConfigStatus, EndpointKind, WorkStatus
@@ -119,7 +119,7 @@ def _check_job(job: Job) -> None:
         "the script must not be empty: clients since 2019-09 refuse an empty element",
     )
     _check_path(job.path)
-    _check_validation_url(job.validation_url)
+    _check_validation_url(job)
     _check_renderer(job.renderer)
 
 
@@ -132,13 +132,14 @@ def _check_path(path: str) -> None:
     )
 
 
-def _check_validation_url(url: str) -> None:
-    parts = urlsplit(url)
+def _check_validation_url(job: Job) -> None:
+    """Clients append only the measures, and no cookie goes to another host: the address must say it all."""
+    parts = urlsplit(job.validation_url)
     absolute = parts.scheme in ("http", "https") and bool(parts.netloc)
-    _require(
-        absolute and "=" in parts.query,
-        "validation_url must be absolute and hold a query: clients append '&...'",
-    )
+    _require(absolute and bool(parts.query), "validation_url must be absolute and hold a query")
+    lease = {("job", str(job.id)), ("frame", f"{job.frame:04d}"), ("extras", job.extras)}
+    named = lease <= set(parse_qsl(parts.query, keep_blank_values=True))
+    _require(named, "validation_url must name the job, the frame and the extras that the job has")
 
 
 def _check_renderer(renderer: RendererInfo) -> None:
