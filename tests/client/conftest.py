@@ -45,3 +45,13 @@ def settings(tmp_path: Path) -> Callable[..., Settings]:
         return Settings(**(defaults | changes))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def blender_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An unpacked renderer archive that starts this machine's Blender."""
+    folder = tmp_path_factory.mktemp("blender")
+    launcher = folder / "rend.exe"
+    launcher.write_bytes(BLENDER_LAUNCHER)
+    launcher.chmod(0o755)
+    return folder

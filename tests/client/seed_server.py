@@ -1,7 +1,7 @@
 """A plain SheepIt farm written from the specification alone, over a real socket. Knows nothing of Sheepfold.
 
-It answers as told: `jobs` are handed out in order, `answers` overrides the next status of a kind of request, `calls` is what
-was asked. Session parameters are read from the query only, as the specification has it.
+It answers as told: `jobs` are handed out in order, `answers` overrides the next status of a kind of request,
+`calls` is what was asked. Session parameters are read from the query only, as the specification has it.
 """
 
 import hashlib
@@ -190,7 +190,7 @@ class SeedServer:
                     server.calls.append(call)
                     server.changed.notify_all()
 
-            def log_message(self, format: str, *args: object) -> None:
+            def log_message(self, *_words: object) -> None:
                 """Quiet."""
 
         return Handler

@@ -90,9 +90,7 @@ class Farm:
             answer = _decoded(response, codec.decode_session_answer)
             if answer.status not in _UNSEEN_FORM:
                 return self._remember(answer)
-        return self._remember(
-            _decoded(self._send("GET", _with_query(url, pairs)), codec.decode_session_answer)
-        )
+        return self._remember(_decoded(self._send("GET", _with_query(url, pairs)), codec.decode_session_answer))
 
     def has(self, kind: EndpointKind) -> bool:
         """Whether the farm named a place for this kind of request."""
@@ -248,9 +246,7 @@ def _decoded(response: httpx2.Response, decode: Callable[[bytes], _Answer]) -> _
     if response.status_code != 200:
         raise BadAnswerError(_http_words(response))
     if response.headers.get("Content-Type", "").startswith("text/html"):
-        raise BadAnswerError(
-            "a web page answered instead of a farm; perhaps this network wants a login first"
-        )
+        raise BadAnswerError("a web page answered instead of a farm; perhaps this network wants a login first")
     try:
         return decode(response.content)
     except BadMessage as error:

@@ -1,4 +1,4 @@
-"""Settings of the client: defaults, then the settings file, then SHEEPFOLD_* variables, then flags; the later win."""
+"""Settings of the client: defaults, settings file, SHEEPFOLD_* variables, flags. What comes later wins."""
 
 import os
 import re
@@ -61,9 +61,7 @@ def parse_duration(value: object) -> object:
 
 
 def _split(value: object) -> object:
-    return (
-        tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
-    )
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
 Size = Annotated[int, BeforeValidator(parse_size), Field(gt=0)]
@@ -74,9 +72,7 @@ Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 class Settings(BaseSettings):
     """Everything that the owner of a machine may decide. `docs/client.md` has the same list."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="SHEEPFOLD_", frozen=True, extra="ignore", env_ignore_empty=True
-    )
+    model_config = SettingsConfigDict(env_prefix="SHEEPFOLD_", frozen=True, extra="ignore", env_ignore_empty=True)
 
     server: str = Field("", description="address of the farm, such as https://farm.example")
     login: str = Field("", description="name of your account at the farm")
@@ -88,20 +84,12 @@ class Settings(BaseSettings):
         default_factory=lambda: Path(platformdirs.user_cache_dir("sheepfold", appauthor=False)) / "client",
         description="folder for archives and unfinished work",
     )
-    cache_limit: Size = Field(
-        20 * 1024**3, description="how large the cache may grow; the longest unused goes first"
-    )
-    cores: Annotated[int, Field(gt=0)] | None = Field(
-        None, description="processor threads to use; all without it"
-    )
+    cache_limit: Size = Field(20 * 1024**3, description="how large the cache may grow; the longest unused goes first")
+    cores: Annotated[int, Field(gt=0)] | None = Field(None, description="processor threads to use; all without it")
     memory: Size | None = Field(None, description="memory that a frame may use, such as 8G")
     frame_time: Seconds | None = Field(None, description="longest time for one frame, such as 30m")
-    silent_time: Seconds = Field(
-        900, description="a Blender that neither speaks nor works for so long is ended"
-    )
-    priority: Annotated[int, Field(ge=-20, le=19)] = Field(
-        19, description="19 is the most polite, 0 is normal"
-    )
+    silent_time: Seconds = Field(900, description="a Blender that neither speaks nor works for so long is ended")
+    priority: Annotated[int, Field(ge=-20, le=19)] = Field(19, description="19 is the most polite, 0 is normal")
     devices: Words = Field(("cpu",), description="what renders: cpu, gpu, all, or names from --list-devices")
     hostname: str = Field("", description="name of this machine on the farm's pages")
     proxy: str | None = Field(None, description="proxy for everything, such as http://proxy.example:3128")
@@ -109,20 +97,14 @@ class Settings(BaseSettings):
     bandwidth: Size | None = Field(None, description="bytes a second that transfers may take, such as 2M")
     cage: CageChoice = Field(CageChoice.AUTO, description="cage around Blender")
     living: bool = Field(True, description="keep Blender running from frame to frame")
-    persistent_data: bool = Field(
-        True, description="let a running Blender keep what does not change between frames"
-    )
-    prefetch: bool = Field(
-        True, description="ask for the next frame while one renders, where the farm allows it"
-    )
+    persistent_data: bool = Field(True, description="let a running Blender keep what does not change between frames")
+    prefetch: bool = Field(True, description="ask for the next frame while one renders, where the farm allows it")
     idle_minutes: Annotated[int, Field(ge=0)] = Field(
         0, description="render only after nobody used the machine so long"
     )
     only_on_mains: bool = Field(False, description="render only on mains power")
     not_while: Words = Field((), description="render nothing while one of these programs runs")
-    timetable: str = Field(
-        "", description="when to render, such as 'mon-fri 20:00-07:00, sat-sun 00:00-24:00'"
-    )
+    timetable: str = Field("", description="when to render, such as 'mon-fri 20:00-07:00, sat-sun 00:00-24:00'")
     ui: Ui = Field(Ui.LIVE, description="live display, one line, or JSON events")
     log_file: Path | None = Field(None, description="log of the client; kept at 5 MB, three old ones")
     max_frames: Annotated[int, Field(gt=0)] | None = Field(None, description="end after so many frames")

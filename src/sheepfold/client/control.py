@@ -1,4 +1,4 @@
-"""What the owner wants the client to do now. Every wait of the client goes through here, so that it can be ended."""
+"""What the owner wants the client to do now. Every wait of the client is here, so that it can be ended."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""What the client tells about itself: to the display, to scripts, to the log. One frozen value per happening."""
+"""What the client tells about itself to display, scripts and log. One frozen value for each happening."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -82,7 +82,7 @@ class Cache:
         stopped: Callable[[], bool] = lambda: False,
         wait: Callable[[float], object] = time.sleep,
     ) -> Path:
-        """The archive as a file; downloaded when it is not here or damaged. Resumes what an earlier run began.
+        """The archive as a file; downloaded when missing or damaged. Resumes what an earlier run began.
 
         Raises FetchError after five attempts, DiskFullError, FetchStoppedError when `stopped()` says so.
         """
@@ -219,10 +219,7 @@ def _write(
     stopped: Callable[[], bool],
 ) -> None:
     done = offset if incoming.resumed else 0
-    if (
-        incoming.total is not None
-        and shutil.disk_usage(partial.parent).free - (incoming.total - done) < _KEEP_FREE
-    ):
+    if incoming.total is not None and shutil.disk_usage(partial.parent).free - (incoming.total - done) < _KEEP_FREE:
         raise DiskFullError(f"no room for an archive of {incoming.total} bytes")
     with partial.open("ab" if incoming.resumed else "wb") as out:
         for piece in incoming.pieces:

@@ -54,7 +54,7 @@ def read_hardware() -> Hardware:
 
 
 def os_name(platform_name: str) -> Os:
-    """Python's `sys.platform` as the farm's word. Raises ValueError for a system that no renderer is made for."""
+    """Python's `sys.platform` as the farm's word. Raises ValueError for a system without renderers."""
     names = {
         "win32": Os.WINDOWS,
         "cygwin": Os.WINDOWS,

@@ -27,7 +27,7 @@ class Heart:
         self._closed.set()
 
     def beat(self) -> None:
-        """One sign of life for every open frame, or one for the session. A frame that the farm stops is killed."""
+        """A sign of life for each open frame, or one for the session. A frame that the farm stops is killed."""
         if not self._session.farm.has(EndpointKind.KEEP_ALIVE):
             return
         paused = self._control.wish is Wish.PAUSE

@@ -1,4 +1,4 @@
-"""The loop of a device: get a frame, render it, put it into the outbox. Fetching and uploading go on beside it."""
+"""The loop of a device: get a frame, render it, into the outbox. Fetching and uploading go on beside it."""
 
 import hashlib
 import uuid

@@ -1,6 +1,6 @@
 """Finished frames on disk, until the farm has them. Survives a crash, a restart and days without a network.
 
-Each frame is a folder that appears by one rename: the picture, and `frame.json` with the words that go with it.
+Each frame is a folder that appears by one rename: the picture, and `frame.json` with the words that go along.
 """
 
 import json
@@ -43,10 +43,8 @@ class Outbox:
         for half_written in folder.glob("*.partial"):
             remove_folder(half_written)
 
-    def add(
-        self, server: str, image: Path, upload: FrameUpload, validation_url: str = "", owner: str = ""
-    ) -> Entry:
-        """Move a picture in. When this returns, the frame is on disk. Raises OSError when the disk refuses."""
+    def add(self, server: str, image: Path, upload: FrameUpload, validation_url: str = "", owner: str = "") -> Entry:
+        """Move a picture in. When this returns, the frame is safe. Raises OSError when the disk refuses."""
         entry_id = uuid.uuid4().hex
         partial = self._folder / f"{entry_id}.partial"
         partial.mkdir()
@@ -66,7 +64,7 @@ class Outbox:
         return entry
 
     def entries(self, server: str) -> list[Entry]:
-        """Waiting frames of one farm, the oldest first. Folders that are none of ours or damaged are left out."""
+        """Waiting frames of one farm, the oldest first. Damaged folders and strange ones are left out."""
         found = (_read(path) for path in self._folder.iterdir() if path.suffix != ".partial")
         mine = [entry for entry in found if entry is not None and entry.server == server]
         return sorted(mine, key=lambda entry: entry.finished)

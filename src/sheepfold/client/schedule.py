@@ -11,7 +11,7 @@ _DAY_MINUTES = 24 * 60
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Minutes of the day from `start` until before `end` on one weekday (0 = Monday); past midnight when end <= start."""
+    """Minutes of the day from `start` until before `end` on a weekday (0 = Monday); past midnight if end <= start."""
 
     day: int
     start: int
@@ -43,7 +43,7 @@ class Timetable:
 
 
 def parse_timetable(text: str) -> Timetable:
-    """`mon-fri 22:00-06:00, sat 00:00-24:00, 12:00-13:00` (every day). Raises ValueError with what is wrong."""
+    """`mon-fri 22:00-06:00, sat 00:00-24:00, 12:00-13:00` (every day). Raises ValueError saying what is wrong."""
     spans: list[Span] = []
     for entry in filter(None, (part.strip().lower() for part in text.split(","))):
         match = _ENTRY.fullmatch(entry)

@@ -88,7 +88,7 @@ class Session:
                 self._open()
 
     def request_work(self, request: WorkRequest) -> WorkAnswer:
-        """Ask for a frame; when the session is dead, once more in a new one. Raises LoginRefusedError, FarmError."""
+        """Ask for a frame; if the session is dead, once more in a new one. Raises LoginRefusedError, FarmError."""
         if self.agreed is None:
             request = replace(request, open_tokens=None)
         seen = self._number

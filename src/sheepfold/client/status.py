@@ -122,9 +122,7 @@ def _upload_trouble(status: Status, event: FrameRefused | UploadDelayed) -> Stat
 
 def waiting_words(event: Waiting) -> str:
     """`no work (next try in 4 min)`."""
-    return (
-        event.reason if event.seconds is None else f"{event.reason} (next try in {duration(event.seconds)})"
-    )
+    return event.reason if event.seconds is None else f"{event.reason} (next try in {duration(event.seconds)})"
 
 
 def duration(seconds: float) -> str:

@@ -71,7 +71,7 @@ _ENDS: dict[int, tuple[str, ExitCode]] = {
         ExitCode.NO_RENDERING_RIGHT,
     ),
     WorkStatus.SESSION_DISABLED: (
-        "the farm has disabled this machine, usually because it sent broken pictures: check its graphics driver",
+        "the farm has disabled this machine, usually for broken pictures: check its graphics driver",
         ExitCode.SESSION_DISABLED,
     ),
 }
@@ -96,7 +96,7 @@ class Supply:
         self._row = 0  # answers without work since the last frame
 
     def next(self) -> ReadyJob | NoJob:
-        """The next frame with its archives on disk. Every trouble comes back as a reason to wait, or to end."""
+        """The next frame with its archives on disk. Trouble comes back as a reason to wait, or to end."""
         try:
             answer = self._session.request_work(replace(self._request(), cached_md5s=self._cache.md5s()))
         except LoginRefusedError as error:
@@ -163,9 +163,8 @@ class Supply:
             return self._control.stopping or lease.stop.kind is not None
 
         lease.note(f"fetching {kind.name.lower()} {md5}")
-        self._cache.fetch(
-            md5, self._session.farm.archive(kind, lease.job), heard, stopped, self._control.sleep
-        )
+        source = self._session.farm.archive(kind, lease.job)
+        self._cache.fetch(md5, source, heard, stopped, self._control.sleep)
 
     def _tidy(self, answer: WorkAnswer) -> None:
         if answer.stats is not None:

@@ -42,8 +42,8 @@ class RenderLimits:
 class RenderTask:
     """One frame of one job whose archives lie unpacked on this machine.
 
-    `scene` is relative to `scene_dir`. `home` belongs to all frames of one scene, renderer, script and device and is the
-    only place where Blender may write; `work_dir` is this frame's folder inside it.
+    `scene` is relative to `scene_dir`. `home` belongs to all frames of one scene, renderer, script and device and
+    is the only place where Blender may write; `work_dir` is this frame's folder inside it.
     """
 
     job: int
@@ -67,7 +67,7 @@ class RenderTask:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a frame is. `fraction` from 0 to 1, seconds since its start, memory of the tree at its highest."""
+    """How far a frame is. `fraction` from 0 to 1, seconds since its start, highest memory of the tree."""
 
     fraction: float | None
     elapsed: float

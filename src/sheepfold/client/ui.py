@@ -189,9 +189,7 @@ def _headline(status: Status) -> str:
     if status.failed or status.refused:
         parts.append(f"{status.failed} failed, {status.refused} refused")
     if status.stats is not None:
-        parts.append(
-            f"{status.stats.credits_total} points, {status.stats.frames_remaining} frames wait at the farm"
-        )
+        parts.append(f"{status.stats.credits_total} points, {status.stats.frames_remaining} frames wait at the farm")
     if status.ending:
         parts.append("ending")
     return " · ".join(parts)

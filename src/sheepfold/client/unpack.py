@@ -91,7 +91,7 @@ def _extract_entry(zipped: pyzipper.AESZipFile, entry: ZipInfo, folder: Path) ->
 
 
 def _pieces(zipped: pyzipper.AESZipFile, entry: ZipInfo) -> Iterator[bytes]:
-    """The content, never more than the entry announced (the announced sizes were checked against the disk)."""
+    """The content, never more than the entry announced: those sizes were checked against the disk."""
     written = 0
     with zipped.open(entry) as source:
         while piece := source.read(_PIECE):

@@ -53,7 +53,7 @@ class Uploader:
         mine: Callable[[Entry], bool] = lambda entry: True,
         machine_broken: Callable[[str], None] = lambda reason: None,
     ) -> None:
-        """`mine`: which frames this session hands over. `machine_broken`: called when the farm says so (301)."""
+        """`mine`: which frames this session hands over. `machine_broken`: called when the farm says so."""
         self._outbox, self._session, self._server, self._listener = outbox, session, server, listener
         self._mine, self._machine_broken = mine, machine_broken
         self._tries: dict[str, _Tries] = {}
@@ -84,7 +84,7 @@ class Uploader:
                 self._tried.wait(0.5)
 
     def flush(self, stopped: Callable[[], bool]) -> None:
-        """Try every waiting frame at once and return when all have been handed over or tried again in vain."""
+        """Try every waiting frame now; return when all have been handed over or tried again in vain."""
         for entry in self.waiting():
             if stopped():
                 return

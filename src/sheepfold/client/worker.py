@@ -18,7 +18,7 @@ from sheepfold.client.hardware import read_hardware
 from sheepfold.client.instance import AlreadyRunningError, only_one
 from sheepfold.client.loop import Desk, DeviceLoop, Renderer
 from sheepfold.client.outbox import Entry, Outbox
-from sheepfold.client.sandbox import NoCage
+from sheepfold.client.sandbox import Cage, NoCageError, choose_cage
 from sheepfold.client.session import Identity
 from sheepfold.client.supply import ExitCode
 from sheepfold.client.task import Device
@@ -48,7 +48,12 @@ def run(settings: Settings, listener: Listener | None = None, client: Client | N
     try:
         check(settings)
         with only_one(settings.cache_dir), _signals(client.control, listener):
-            return _run_devices(_desk(settings, client.control, listener), _devices(settings), client)
+            cage = choose_cage(settings.cage)
+            listener(Message(Level.INFO, f"Blender runs in {cage.name}"))
+            return _run_devices(_desk(settings, client.control, listener), _devices(settings, cage), client)
+    except NoCageError as error:
+        listener(Message(Level.ERROR, str(error)))
+        return ExitCode.NO_CAGE
     except (ConfigError, AlreadyRunningError, FarmError) as error:
         listener(Message(Level.ERROR, str(error)))
         return ExitCode.BAD_SETTINGS
@@ -61,9 +66,7 @@ def check(settings: Settings) -> None:
     """Raises ConfigError when something that is always needed is missing."""
     for name in ("server", "login"):
         if not getattr(settings, name):
-            raise ConfigError(
-                f"no {name} is given: use --{name}, SHEEPFOLD_{name.upper()} or the settings file"
-            )
+            raise ConfigError(f"no {name} is given: use --{name}, SHEEPFOLD_{name.upper()} or the settings file")
 
 
 def _desk(settings: Settings, control: Control, listener: Listener) -> Desk:
@@ -90,8 +93,7 @@ def _identity(settings: Settings) -> Identity:
     )
 
 
-def _devices(settings: Settings) -> list[tuple[Device, Renderer]]:
-    cage = NoCage()
+def _devices(settings: Settings, cage: Cage) -> list[tuple[Device, Renderer]]:
     renderer = LivingRenderer(cage, settings.persistent_data) if settings.living else FreshRenderer(cage)
     return [(Device(), renderer)]
 

@@ -1,1 +1,1 @@
-"""Running Blender: command line, log, process, and the two ways to render a frame. Knows nothing of farms or HTTP."""
+"""Running Blender: command line, log, process, two ways to render a frame. Knows nothing of farms or HTTP."""

@@ -1,6 +1,7 @@
 """The words with which Blender is started. Pure but for looking for the `lib` folder of a renderer.
 
-The server's command line has four whole-word tokens: `.e` executable, `.c` scene and script, `.o` output prefix, `.f` frame.
+The server's command line has four tokens, each a whole word: `.e` executable, `.c` scene and script, `.o` output
+prefix, `.f` frame.
 """
 
 import os
@@ -50,7 +51,7 @@ def script_text(task: RenderTask) -> str:
 
 
 def arguments(task: RenderTask, script_file: Path, frame: Sequence[str] | None = None) -> list[str]:
-    """The full command. `frame` replaces the words that name the frame (`-f .f`), to keep Blender alive instead.
+    """The full command. `frame` replaces the words that name the frame (`-f .f`), to keep Blender alive.
 
     Raises ValueError when `frame` is given and the command line does not render exactly one frame by `-f .f`.
     """
@@ -64,7 +65,7 @@ def arguments(task: RenderTask, script_file: Path, frame: Sequence[str] | None =
 
 
 def environment(task: RenderTask, inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Variables of Blender: its folders and temporary files inside the work folder, nothing of the owner's."""
+    """Variables of Blender: its folders and temporary files inside the work folder, none of the owner's."""
     kept = {name: inherited[name] for name in _KEPT_VARIABLES if name in inherited}
     folder = str(task.home)
     own = dict.fromkeys(("HOME", "TEMP", "TMP", "TMPDIR", *_BLENDER_FOLDERS), folder)

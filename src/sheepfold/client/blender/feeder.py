@@ -4,16 +4,16 @@
 It stands where `-f FRAME` would stand on the command line and calls the same function of Blender as that does.
 Written for every Python that Blender has had since 2.78 (3.5): no f-strings, no annotated variables.
 
-In: `{"frame": 12, "output": "/work/42_", "persistent": false}`.
-Out: lines that begin with MARK, then `{"word": "ready", "history": [...]}`, `{"word": "done", "frame": 12}` or
-`{"word": "failed", "reason": "..."}`.
+In: `{"frame": 12, "output": "/work/42_", "keep_data": false}`.
+Out: lines that begin with MARK, then `{"word": "ready", "history": [...], "unsafe_to_keep": false}`,
+`{"word": "done", "frame": 12}` or `{"word": "failed", "reason": "..."}`.
 """
 
 import json
 import sys
 from typing import Any, Iterator, List
 
-import bpy  # type: ignore[import-not-found]
+import bpy
 
 MARK = "sheepfold-feeder "
 # Modifiers whose picture of a frame depends on the frames before, unless their cache was baked.
@@ -80,6 +80,16 @@ def scene_history(scene: Any) -> List[str]:
     return found
 
 
+def has_strands(thing: Any) -> bool:
+    """Whether an object has hair, of either kind."""
+    return thing.type == "CURVES" or any(system.settings.type == "HAIR" for system in thing.particle_systems)
+
+
+def unsafe_to_keep(scene: Any) -> bool:
+    """Kept data gives other pictures: Blender 3.4 blurs moving hair by the motion of the frame before."""
+    return bool(scene.render.use_motion_blur) and any(has_strands(thing) for thing in scene.objects)
+
+
 def set_range(scene: Any, first: int, last: int) -> None:
     """Blender moves the other end when one passes it, so the end is set on both sides of the start."""
     scene.frame_end = last
@@ -98,8 +108,8 @@ def render(scene: Any, order: Any) -> None:
         set_range(scene, first, last)
 
     scene.render.filepath = order["output"]
-    if hasattr(scene.render, "use_persistent_data") and order["persistent"]:
-        scene.render.use_persistent_data = True
+    if hasattr(scene.render, "use_persistent_data"):
+        scene.render.use_persistent_data = order["keep_data"]
     bpy.app.handlers.render_init.append(put_back)
     try:
         set_range(scene, order["frame"], order["frame"])
@@ -112,7 +122,7 @@ def render(scene: Any, order: Any) -> None:
 def serve() -> None:
     """Until the other side closes its end."""
     scene = bpy.context.scene
-    tell("ready", history=scene_history(scene))
+    tell("ready", history=scene_history(scene), unsafe_to_keep=unsafe_to_keep(scene))
     for line in iter(sys.stdin.readline, ""):
         order = json.loads(line)
         try:

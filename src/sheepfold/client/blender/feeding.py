@@ -32,15 +32,11 @@ class FedBlender:
         feeder = task.home / _FEEDER
         words = command.arguments(task, write_script(task, task.home), frame=["-P", str(feeder)])
         feeder.write_text(resources.files(__package__).joinpath(_FEEDER).read_text(encoding="utf-8"), "utf-8")
-        self._tree = ProcessTree(
-            cage.wrap(words, task), command.environment(task), task.home, task.limits.priority
-        )
+        self._tree = ProcessTree(cage.wrap(words, task), command.environment(task), task.home, task.limits.priority)
         self._ready = False
         self.frames = 0
         self.preparation = 0.0  # seconds of the last frame before its first sample
-        self.history: list[
-            str
-        ] = []  # why frames of this scene depend on earlier ones; known after the first frame
+        self.history: list[str] = []  # why frames of this scene depend on earlier ones; known after the first frame
 
     @property
     def alive(self) -> bool:
@@ -50,9 +46,7 @@ class FedBlender:
         """End it and everything that it started."""
         self._tree.kill()
 
-    def render(
-        self, task: RenderTask, keep_data: bool, listener: ProgressListener, stop: StopFlag
-    ) -> RenderOutcome:
+    def render(self, task: RenderTask, keep_data: bool, listener: ProgressListener, stop: StopFlag) -> RenderOutcome:
         """Render one frame. After a failure the process has ended."""
         log, tracker = Log(), ProgressTracker(self._tree, listener)
         words = self._words(task, tracker, log, stop)
@@ -67,16 +61,12 @@ class FedBlender:
         if image is None:
             self.kill()
             message = "Blender rendered the frame but left no picture"
-            return RenderFailed(
-                ErrorKind.NO_OUTPUT_FILE, message, tracker.seconds, tracker.peak_kib, log.text()
-            )
+            return RenderFailed(ErrorKind.NO_OUTPUT_FILE, message, tracker.seconds, tracker.peak_kib, log.text())
         self.frames += 1
         self.preparation = tracker.preparation
         return Rendered(image, tracker.seconds, tracker.peak_kib, log.text(), living=self.frames > 1)
 
-    def _words(
-        self, task: RenderTask, tracker: ProgressTracker, log: Log, stop: StopFlag
-    ) -> Iterator[dict[str, Any]]:
+    def _words(self, task: RenderTask, tracker: ProgressTracker, log: Log, stop: StopFlag) -> Iterator[dict[str, Any]]:
         """What the feeder says, picked out of Blender's own lines."""
         for line in self._tree.lines(task.limits, stop):
             if line.startswith(_MARK):
@@ -88,11 +78,16 @@ class FedBlender:
 
     def _wait_until_ready(self, words: Iterator[dict[str, Any]]) -> None:
         if not self._ready:
-            self.history = next(words)["history"]
+            answer = next(words)
+            self.history, self.unsafe_to_keep = answer["history"], answer["unsafe_to_keep"]
             self._ready = True
 
     def _order(self, task: RenderTask, keep_data: bool) -> None:
-        order = {"frame": task.frame, "output": command.output_prefix(task), "persistent": keep_data}
+        order = {
+            "frame": task.frame,
+            "output": command.output_prefix(task),
+            "keep_data": keep_data and not self.unsafe_to_keep,
+        }
         try:
             self._tree.send(json.dumps(order))
         except OSError as error:
@@ -101,6 +96,4 @@ class FedBlender:
     def _wait_until_done(self, words: Iterator[dict[str, Any]]) -> None:
         answer = next(words)
         if answer["word"] != "done":
-            raise RenderStoppedError(
-                ErrorKind.NO_OUTPUT_FILE, str(answer.get("reason", "no reason given")).strip()
-            )
+            raise RenderStoppedError(ErrorKind.NO_OUTPUT_FILE, str(answer.get("reason", "no reason given")).strip())

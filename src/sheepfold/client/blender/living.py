@@ -1,8 +1,8 @@
 """Renders with one Blender that stays alive from frame to frame, and with a new one where that is safer.
 
-Starting Blender and loading the scene is most of the cost of a short frame. The pictures must be those that a new process
-makes. So scenes whose frames depend on each other get a new process each time, as do scenes that misbehave here, and now
-and then a frame is rendered in both ways and compared. Each decision is told with the frame.
+Starting Blender and loading the scene is most of the cost of a short frame. The pictures must be those that a new
+process makes. So scenes whose frames depend on each other get a new process each time, as do scenes that misbehave
+here, and now and then a frame is rendered in both ways and compared. Each decision is told with the frame.
 """
 
 from dataclasses import dataclass, replace
@@ -140,15 +140,13 @@ class LivingRenderer:
             frame = self._check(scene, task, frame, listener, stop)
         elif frame.living and scene.memory_grew(frame.peak_kib):
             self.close()
-            frame = _noted_frame(
-                frame, self._count_failure(scene, "Blender's memory grows from frame to frame")
-            )
+            frame = _noted_frame(frame, self._count_failure(scene, "Blender's memory grows from frame to frame"))
         self._choose_keeping(scene, frame)
         return frame
 
     def _choose_keeping(self, scene: _Scene, frame: Rendered) -> None:
         """Keep data once a frame has shown that preparing it takes long. The first frame's share is lower: it loads."""
-        if self._blender is not None and scene.may_keep_data:
+        if self._blender is not None and scene.may_keep_data and not self._blender.unsafe_to_keep:
             scene.keep_data = scene.keep_data or self._blender.preparation > _WORTH_KEEPING * frame.seconds
 
     def _check(

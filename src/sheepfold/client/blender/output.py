@@ -1,7 +1,8 @@
 """Facts in Blender's log lines, from 2.7x to 5.x. Pure.
 
-The forms differ per version: `Fra:1 Mem:… (0.00M, Peak 8.7M) | Remaining:00:12.3 | … Path Tracing Tile 3/40` (2.7x), `Rendered 3/16 Tiles,
-Sample 12/128` (2.8x to 4.x), `Fra: 1 | Remaining: 00:12.3 | Sample 1/32` behind a time stamp (5.x), ` Part 3-135` (Blender Internal).
+The forms differ per version: `Fra:1 Mem:… (0.00M, Peak 8.7M) | Remaining:00:12.3 | … Path Tracing Tile 3/40` (2.7x),
+`Rendered 3/16 Tiles, Sample 12/128` (2.8x to 4.x), `Fra: 1 | Remaining: 00:12.3 | Sample 1/32` behind a time stamp
+(5.x), ` Part 3-135` (Blender Internal).
 """
 
 import re

@@ -58,7 +58,7 @@ class Log:
 
 
 class ProcessTree:
-    """One started program with all its children. Its output is read from the first moment by a thread of its own."""
+    """One started program with all its children. A thread of its own reads its output from the first moment."""
 
     def __init__(
         self,
@@ -196,9 +196,7 @@ class _Guard:
         if count > _MOST_PROCESSES:
             raise RenderStoppedError(ErrorKind.EXECUTE_FAILED, f"the scene started {count} processes")
         if self._limits.memory_kib is not None and memory > self._limits.memory_kib:
-            message = (
-                f"the frame needs {memory // 1024} MiB; {self._limits.memory_kib // 1024} MiB are allowed"
-            )
+            message = f"the frame needs {memory // 1024} MiB; {self._limits.memory_kib // 1024} MiB are allowed"
             raise RenderStoppedError(ErrorKind.OUT_OF_MEMORY, message)
         if psutil.virtual_memory().available // 1024 < _FREE_MEMORY_KIB:
             raise RenderStoppedError(ErrorKind.OUT_OF_MEMORY, "this machine has no free memory left")

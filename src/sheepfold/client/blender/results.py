@@ -20,7 +20,7 @@ def what_is_missing(task: RenderTask) -> tuple[ErrorKind, str] | None:
 
 
 def find_image(task: RenderTask) -> Path | None:
-    """The picture of the task's frame: `<job>_<frame>` with any ending; the plain name before `…_L` and the like."""
+    """The picture of the task's frame: `<job>_<frame>` with any ending; the plain name before `…_L` and such."""
     prefix = f"{task.job}_{task.frame_text}"
     found = [path for path in task.work_dir.glob(f"{prefix}*") if path.is_file() and path.stat().st_size > 0]
     return min(found, key=lambda path: (path.stem != prefix, path.name), default=None)
