@@ -17,12 +17,8 @@ DEFAULT_PORT = 8080
 
 @click.command()
 @click.option("--host", default="0.0.0.0", show_default=True, help="Address to listen on.")  # noqa: S104
-@click.option(
-    "--port", default=DEFAULT_PORT, show_default=True, help="Port to listen on; 0 takes a free one."
-)
-@click.option(
-    "--processes", default=1, show_default=True, help="Web processes; more than one needs PostgreSQL."
-)
+@click.option("--port", default=DEFAULT_PORT, show_default=True, help="Port to listen on; 0 takes a free one.")
+@click.option("--processes", default=1, show_default=True, help="Web processes; more than one needs PostgreSQL.")
 @data_dir_option
 def serve(host: str, port: int, processes: int, data_dir: Path | None) -> None:
     """Run a farm: the site, the machines' interface and background work. Ctrl-C ends it."""
@@ -34,9 +30,7 @@ def serve(host: str, port: int, processes: int, data_dir: Path | None) -> None:
     try:
         run.serve(host, port, web_processes=processes, announce=_announce)
     except OSError as error:
-        raise CommandError(
-            f"cannot listen on {host}:{port}: {error.strerror}; choose another --port"
-        ) from error
+        raise CommandError(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port") from error
 
 
 def _announce(url: str, admin: "FirstAdmin | None") -> None:

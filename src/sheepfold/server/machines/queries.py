@@ -98,6 +98,12 @@ def connected_machines() -> int:
     return Session.objects.filter(status__in=LIVE_STATUSES).values("machine_id").distinct().count()
 
 
+def connected_among(machine_ids: Collection[int]) -> frozenset[int]:
+    """Those of these machines that have a live session."""
+    rows = Session.objects.filter(status__in=LIVE_STATUSES, machine_id__in=machine_ids)
+    return frozenset(rows.values_list("machine_id", flat=True))
+
+
 def live_machine_ids() -> frozenset[int]:
     """Machines that could be given work now."""
     rows = Session.objects.filter(status=SessionStatus.ACTIVE, machine__paused=False)

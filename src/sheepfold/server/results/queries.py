@@ -5,6 +5,7 @@ from datetime import datetime
 
 from django.db.models import Sum
 
+from sheepfold.server.frames.queries import TileCounts
 from sheepfold.server.results.models import ErrorLog, PointsEntry, Result, Verdict
 
 
@@ -75,6 +76,20 @@ def accepted_since(since: datetime) -> int:
 def balance(user_id: int) -> int:
     """Thousandths of a point that a user has."""
     return PointsEntry.objects.filter(user_id=user_id).aggregate(total=Sum("millipoints"))["total"] or 0
+
+
+PACE_FRAMES = 30  # the newest frames tell how long the next will take
+
+
+def seconds_left(project_id: int, counts: TileCounts) -> float | None:
+    """Until all tiles are done, as the newest ones went; None if nothing tells."""
+    if not counts.open:
+        return 0.0
+    newest = Result.objects.filter(project_id=project_id, verdict=Verdict.ACCEPTED).order_by("-created_at")
+    times = list(newest.values_list("rendertime", flat=True)[:PACE_FRAMES])
+    if not times:
+        return None
+    return counts.open * sum(times) / len(times) / max(1, counts.rendering)
 
 
 def error_logs(project_id: int, frame: int | None = None) -> list[ErrorLog]:
