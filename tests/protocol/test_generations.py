@@ -186,6 +186,7 @@ def test_place_of_upload_changed_in_2020() -> None:
 
     assert {g for g, place in places.items() if place is Upload.VALIDATE_JOB} == {
         *TO_2019,
+        Generation.SHEEPFOLD,
         Generation.UNKNOWN,
     }
     assert {g for g, place in places.items() if place is Upload.NEVER} == {Generation.GO_2017}

@@ -50,18 +50,11 @@ RAM_READ_AS_BYTES_FROM = 2**32
 
 MAX_LOGIN = 254  # an e-mail address may be a login
 MAX_PASSWORD = 1024  # argon2 takes any length; this one keeps a request from costing memory
-MAX_TEXT = 255  # host, processor and GPU names
-MAX_EXTRAS = 255  # free text of a session request
+MAX_TEXT = 255  # host, processor and GPU names, extras of a session request
 MAX_TOKEN = 128  # a lease token
 MAX_OPEN_TOKENS = OWN_OPEN_TILES_MAX
 MAX_JOB_NAME = 80  # clients show 26 characters
 
 # --- uploads --------------------------------------------------------------------------------------
 
-MAX_IMAGE_BYTES = 256 * 1024 * 1024  # a 4K multilayer EXR with 30 passes is about 150 MB
 MAX_LOG_BYTES = 8 * 1024 * 1024  # a log holds the renderer's whole output; long animations print megabytes
-
-# --- waiting --------------------------------------------------------------------------------------
-
-# Clients since 2020-06 give up when an answer does not start within a minute.
-ANSWER_WITHIN = 60
