@@ -2,12 +2,14 @@
 
 import logging
 import sys
-from collections.abc import MutableMapping
-from typing import Any
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import structlog
 
-SECRETS = frozenset({"login", "password", "publickey", "token", "secret", "cookie", "authorization"})
+from sheepfold.server.core.redaction import hide_secrets
+
 QUIET = ("httptools", "asyncio", "PIL", "django.request", "huey.consumer.Scheduler")
 
 
@@ -18,34 +20,38 @@ def configure_logs(*, level: int = logging.INFO) -> None:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.stdlib.ExtraAdder(),
+        structlog.processors.format_exc_info,  # without local variables, which may hold anything
         hide_secrets,
     ]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=steps,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_writers()],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _writer()],
         )
     )
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
     structlog.configure(
-        processors=[*steps, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            *steps,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )
 
 
-def _writers() -> list[structlog.typing.Processor]:
-    if sys.stderr.isatty():
-        return [structlog.dev.ConsoleRenderer()]
-    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+@contextmanager
+def request_id(given: str = "") -> Iterator[str]:
+    """Every line that is logged inside carries this id, so that one request can be followed through the log."""
+    name = given if given.isalnum() and len(given) <= 64 else uuid.uuid4().hex
+    with structlog.contextvars.bound_contextvars(request=name):
+        yield name
 
 
-def hide_secrets(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Replace the values of fields that hold a secret."""
-    for name in SECRETS & event.keys():
-        event[name] = "hidden"
-    return event
+def _writer() -> structlog.typing.Processor:
+    return structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
