@@ -1,12 +1,15 @@
 """The farm whose data folder lies on this machine."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 import platformdirs
+
+from sheepfold.commands.errors import CommandError
 
 DATA_DIR = "SHEEPFOLD_DATA_DIR"
 
@@ -31,3 +34,17 @@ def start_django(data_dir: Path | None) -> None:
     import django  # takes a third of a second, which the other commands need not wait for
 
     django.setup()
+
+
+@contextmanager
+def open_farm(data_dir: Path | None) -> Iterator[None]:
+    """The farm of this data folder, its database brought to this version's shape; refusals become words."""
+    start_django(data_dir)
+    from sheepfold.server.core.errors import FarmError
+    from sheepfold.server.run import prepare
+
+    prepare()
+    try:
+        yield
+    except FarmError as error:
+        raise CommandError(error.message) from error

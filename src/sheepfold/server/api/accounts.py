@@ -9,7 +9,7 @@ from sheepfold.server.api import schemas
 from sheepfold.server.api.encode import encode_machine, encode_renderer
 from sheepfold.server.core.errors import BadInput, NotFound
 from sheepfold.server.machines.queries import connected_among, machines_of
-from sheepfold.server.renderers.models import Renderer
+from sheepfold.server.renderers import queries
 from sheepfold.server.results.queries import balance
 
 MILLI = 1000
@@ -54,7 +54,7 @@ def machines(*, user: User) -> list[schemas.Machine]:
 
 def renderers(*, user: User) -> list[schemas.Renderer]:
     """All renderers, the newest first."""
-    return [encode_renderer(one) for one in Renderer.objects.order_by("-pk")]
+    return [encode_renderer(fact) for fact in queries.renderers()]
 
 
 def _owner(user: User, body: schemas.NewSecret) -> User:

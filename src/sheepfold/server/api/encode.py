@@ -9,7 +9,7 @@ from sheepfold.server.outputs.models import Video
 from sheepfold.server.outputs.names import frame_name
 from sheepfold.server.projects.intake import Upload
 from sheepfold.server.projects.models import Project
-from sheepfold.server.renderers.models import Renderer
+from sheepfold.server.renderers.queries import RendererFact
 from sheepfold.server.results.models import Result
 from sheepfold.server.results.queries import seconds_left
 
@@ -90,15 +90,19 @@ def result_name(project: Project, result: Result) -> str:
     return frame_name(project.name, result.tile.frame, result.format, result.tile.part)
 
 
-def encode_renderer(renderer: Renderer) -> schemas.Renderer:
+def encode_renderer(fact: RendererFact) -> schemas.Renderer:
     """A renderer with its archives."""
     archives = [
         schemas.RendererArchive(
-            os=one.os, bits=one.bits, size=one.blob.size, source=one.source, local_only=one.local_only
+            os=one.platform.os,
+            bits=one.platform.bits,
+            size=one.size,
+            source=one.source,
+            local_only=one.local_only,
         )
-        for one in renderer.archives.select_related("blob").order_by("os", "bits")
+        for one in fact.archives
     ]
-    return schemas.Renderer(id=renderer.pk, version=renderer.version, default=renderer.is_default, archives=archives)
+    return schemas.Renderer(id=fact.id, version=fact.version, default=fact.is_default, archives=archives)
 
 
 def encode_machine(machine: Machine, *, connected: bool) -> schemas.Machine:

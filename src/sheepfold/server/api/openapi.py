@@ -70,7 +70,7 @@ def _json(schema: Any) -> dict[str, Any]:
 
 def _path_parameters(address: str) -> list[dict[str, Any]]:
     return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "integer" if kind else "string"}}
+        {"name": name, "in": "path", "required": True, "schema": {"type": "integer" if kind == "int" else "string"}}
         for kind, name in PARAMETER.findall(address)
     ]
 
