@@ -41,6 +41,7 @@ def settings(tmp_path: Path) -> Callable[..., Settings]:
             "key_file": key,
             "cache_dir": tmp_path / "cache",
             "cage": "none",
+            "living": False,
         }
         return Settings(**(defaults | changes))
 

@@ -118,7 +118,7 @@ class Farm:
         mime = mimetypes.guess_type(name)[0] or f"image/{image.suffix.removeprefix('.') or 'png'}"
         with image.open("rb") as content:
             response = self._send("POST", url, files={"file": (name, _Paced(content, self._throttle), mime)})
-        if response.status_code == httpx2.codes.REQUEST_ENTITY_TOO_LARGE:
+        if response.status_code == httpx2.codes.CONTENT_TOO_LARGE:
             return UploadAnswer(UploadStatus.TOO_LARGE)
         return _decoded(response, codec.decode_upload_answer)
 
@@ -229,7 +229,7 @@ def _http_client(connection: Connection) -> httpx2.Client:
 
 
 def _incoming(response: httpx2.Response, offset: int, throttle: Throttle) -> Incoming:
-    if response.status_code == httpx2.codes.REQUESTED_RANGE_NOT_SATISFIABLE and offset:
+    if response.status_code == httpx2.codes.RANGE_NOT_SATISFIABLE and offset:
         return _RESTART
     if response.status_code not in (200, 206):
         raise FetchError(f"the farm did not give the archive: HTTP {response.status_code}")

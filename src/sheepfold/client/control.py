@@ -53,10 +53,10 @@ class Control:
         self._set(Wish.STOP_NOW)
 
     def wait(self, seconds: float | None) -> bool:
-        """Sleep until the time is over or the wish changes. True when it changed."""
+        """Sleep until the time is over, the wish changes or the client ends. False when the time was over."""
         with self._changed:
             before = self._wish
-            return self._changed.wait_for(lambda: self._wish is not before, timeout=seconds)
+            return self._changed.wait_for(lambda: self.stopping or self._wish is not before, timeout=seconds)
 
     def wait_while_paused(self) -> None:
         """Return when the client may go on or has to end."""

@@ -99,7 +99,7 @@ class Cache:
                 except FetchError:
                     if attempt == _ATTEMPTS:
                         raise
-                    wait(attempt * attempt)
+                    wait(_pause(attempt))
             raise AssertionError("unreachable")
 
     def unpacked(self, md5: str, password: str = "", executables: tuple[str, ...] = ()) -> Path:
@@ -209,6 +209,11 @@ def md5_of(path: Path) -> str:
         while piece := source.read(_PIECE):
             digest.update(piece)
     return digest.hexdigest()
+
+
+def _pause(attempt: int) -> float:
+    """Seconds before the next attempt: 1, 4, 9, 16."""
+    return float(attempt * attempt)
 
 
 def _write(

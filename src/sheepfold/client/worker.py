@@ -3,7 +3,7 @@
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -23,6 +23,8 @@ from sheepfold.client.session import Identity
 from sheepfold.client.supply import ExitCode
 from sheepfold.client.task import Device
 from sheepfold.client.ui import LineDisplay
+
+_LOOK_SECONDS = 0.2  # how long "end now" may go unnoticed
 
 
 @dataclass
@@ -104,8 +106,7 @@ def _run_devices(desk: Desk, devices: list[tuple[Device, Renderer]], client: Cli
     client.loops = [DeviceLoop(desk, device, renderer, _mine(device.id, ids)) for device, renderer in devices]
     with ThreadPoolExecutor(len(devices), thread_name_prefix="device") as pool:
         futures = [pool.submit(loop.run) for loop in client.loops]
-        while not all(future.done() for future in futures):
-            desk.control.wait(0.2)
+        while wait(futures, timeout=_LOOK_SECONDS).not_done:
             if desk.control.stopping_now:
                 for loop in client.loops:
                     loop.kill()

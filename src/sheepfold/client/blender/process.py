@@ -25,6 +25,7 @@ _LOOK_SECONDS = 0.2  # how long a stop or the end of a limit may go unnoticed
 _MEASURE_SECONDS = 1.0
 _MOST_PROCESSES = 64  # Blender itself is one; more than this is a program that forks without end
 _FREE_MEMORY_KIB = 256 * 1024  # below this the machine of the owner begins to swap
+_DYING_SECONDS = 3.0  # what the system may take to clear a killed process away
 _BUSY_CPU_SECONDS = 0.5  # CPU use between two looks that counts as "still working"
 
 
@@ -128,6 +129,7 @@ class ProcessTree:
             with contextlib.suppress(psutil.Error):
                 member.kill()
         self._process.wait()
+        psutil.wait_procs(members, timeout=_DYING_SECONDS)
         if self._process.stdin is not None:
             with contextlib.suppress(OSError):
                 self._process.stdin.close()
