@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 from packing import zip_of
-from seed_server import SeedJob, SeedServer
+from seed_server import Call, SeedJob, SeedServer
 
 from sheepfold.client.config import Settings
 from sheepfold.client.events import Event, FrameAccepted, FrameFailed, FrameRefused, Message, Waiting
@@ -199,9 +199,14 @@ def lives(pid: int) -> bool:
         return False
 
 
-def stop_when(started: Path) -> Callable[[object], tuple[int, str, bytes]]:
-    """A heartbeat's answer that stops the frame once its renderer runs."""
-    return lambda call: (200, "text/xml", b'<keepmealive status="%d"/>' % (400 if started.exists() else 0))
+def stop_when(started: Path) -> Callable[[Call], tuple[int, str, bytes]]:
+    """A heartbeat's answer that stops frame 7 once its renderer runs."""
+
+    def answer(call: Call) -> tuple[int, str, bytes]:
+        stop = started.exists() and call.query.get("frame") == "0007"
+        return 200, "text/xml", b'<keepmealive status="%d"/>' % (400 if stop else 0)
+
+    return answer
 
 
 def test_failure_is_reported_with_the_log_of_the_job(
