@@ -1,5 +1,95 @@
 """Pages and their addresses."""
 
-from django.urls import URLPattern
+from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns: list[URLPattern] = []
+from sheepfold.server.web import live
+from sheepfold.server.web.views import (
+    account,
+    frames,
+    groups,
+    machines,
+    outputs,
+    project_actions,
+    projects,
+    shares,
+    start,
+    uploads,
+)
+
+# what a project shows, to those who are signed in and to guests of a share link
+looks: list[URLPattern | URLResolver] = [
+    path("", projects.page),
+    path("live/", live.project),
+    path("machines/", projects.machines),
+    path("frames.json", frames.data),
+    path("frames/", frames.table),
+    path("frames/<int:frame>/", frames.detail),
+    path("frames/<int:frame>/thumbnail/", frames.thumbnail),
+    path("frames/<int:frame>/picture/", frames.picture),
+    path("frames/<int:frame>/image/", frames.image),
+    path("logs/<int:report_id>/", frames.log),
+    path("zip/", outputs.zip_of_frames),
+    path("video/", outputs.video),
+]
+steers: list[URLPattern | URLResolver] = [
+    path("settings/", project_actions.save_settings),
+    path("scene/", project_actions.choose_scene),
+    path("pause/", project_actions.pause),
+    path("resume/", project_actions.resume),
+    path("cancel/", project_actions.cancel),
+    path("again/", project_actions.again),
+    path("extend/", project_actions.extend),
+    path("priority/", project_actions.priority),
+    path("delete/", project_actions.delete),
+    path("restore/", project_actions.restore),
+    path("block/", project_actions.block),
+    path("share/", shares.page),
+    path("share/user/", shares.with_user),
+    path("share/group/", shares.with_group),
+    path("share/<int:share_id>/end/", shares.end_share),
+    path("share/link/", shares.make_link),
+    path("share/links/<int:link_id>/end/", shares.end_link),
+]
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", start.start, name="start"),
+    path("figures/", start.figures, name="figures"),
+    path("theme/", start.theme, name="theme"),
+    path("help/", start.help_page, name="help"),
+    path("live/farm/", live.farm, name="live_farm"),
+    path("live/mine/", live.mine, name="live_mine"),
+    path("live/machines/", live.machines, name="live_machines"),
+    path("projects/", projects.listing, name="projects"),
+    path("projects/new/", uploads.new_project, name="new_project"),
+    path("projects/<int:project_id>/", projects.page, name="project"),
+    path("projects/<int:project_id>/frames/<int:frame>/thumbnail/", frames.thumbnail, name="frame_thumbnail"),
+    path("projects/<int:project_id>/restore/", project_actions.restore, name="restore_project"),
+    path("projects/<int:project_id>/", include(looks)),
+    path("projects/<int:project_id>/", include(steers)),
+    path("s/<str:secret>/", include(looks)),
+    path("upload/", uploads.collection, name="uploads"),
+    path("upload/<str:upload_id>/", uploads.one),
+    path("machines/", machines.listing, name="machines"),
+    path("machines/lend/", machines.lend, name="lend"),
+    path("machines/lend/key/", machines.make_key, name="make_key"),
+    path("machines/<int:machine_id>/", machines.detail, name="machine"),
+    path("machines/<int:machine_id>/<str:action>/", machines.change, name="change_machine"),
+    path("account/", account.overview, name="account"),
+    path("account/keys/", account.keys, name="keys"),
+    path("account/keys/<int:key_id>/revoke/", machines.revoke_key, name="revoke_key"),
+    path("account/tokens/", account.make_token, name="make_token"),
+    path("account/tokens/<int:token_id>/revoke/", account.revoke_token, name="revoke_token"),
+    path("account/preferences/", account.preferences, name="preferences"),
+    path("account/blocked/", account.block_owner, name="block_owner"),
+    path("account/blocked/<int:owner_id>/end/", account.unblock_owner, name="unblock_owner"),
+    path("groups/", groups.listing, name="groups"),
+    path("groups/new/", groups.create, name="create_group"),
+    path("groups/<int:group_id>/", groups.detail, name="group"),
+    path("groups/<int:group_id>/invite/", groups.invite, name="invite"),
+    path("groups/<int:group_id>/rename/", groups.rename, name="rename_group"),
+    path("groups/<int:group_id>/delete/", groups.delete, name="delete_group"),
+    path("groups/<int:group_id>/members/<int:user_id>/role/", groups.set_role, name="set_role"),
+    path("groups/<int:group_id>/members/<int:user_id>/remove/", groups.remove, name="remove_member"),
+    path("groups/<int:group_id>/invitations/<int:invitation_id>/withdraw/", groups.withdraw, name="withdraw"),
+    path("invitations/<str:secret>/", groups.invitation, name="invitation"),
+]

@@ -1,0 +1,83 @@
+"""Headers that keep a page safe, and pages for expected failures."""
+
+from collections.abc import Awaitable, Callable
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render
+
+from sheepfold.server.core.errors import FarmError
+
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        "img-src 'self' data: blob:",  # data: the QR code of the second factor; blob: frames drawn in the page
+        "object-src 'none'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    )
+)
+HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+}
+
+AnyView = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
+
+
+class SafetyHeaders:
+    """Sets the headers above on every answer that does not bring its own."""
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: AnyView) -> None:
+        self.get_response = get_response
+        if iscoroutinefunction(get_response):
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        response = self.get_response(request)
+        if isinstance(response, HttpResponseBase):
+            return _with_headers(response)
+        return self._later(response)
+
+    async def _later(self, response: Awaitable[HttpResponseBase]) -> HttpResponseBase:
+        return _with_headers(await response)
+
+
+def _with_headers(response: HttpResponseBase) -> HttpResponseBase:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+class FailurePages:
+    """Turns an expected failure into a page that says what is wrong; the transaction is rolled back by then."""
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: AnyView) -> None:
+        self.get_response = get_response
+        if iscoroutinefunction(get_response):
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """The page of a FarmError; anything else stays an internal error."""
+        if not isinstance(error, FarmError):
+            return None
+        message = "" if error.status == 404 else error.message
+        return failure_page(request, error.status, message)
+
+
+def failure_page(request: HttpRequest, status: int, message: str = "") -> HttpResponse:
+    """A page for a status. 404 looks the same for what does not exist and for what is not to be seen."""
+    return render(request, "web/failure.html", {"status": status, "message": message}, status=status)

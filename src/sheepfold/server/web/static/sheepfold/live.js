@@ -1,0 +1,52 @@
+// Live updates: one stream of server-sent events a page, polling where that does not work.
+//
+// Each message becomes an event `live:<kind>` of the body; htmx attributes and our modules listen to it. While the
+// page is hidden the stream is closed, since browsers allow a host only six connections over all tabs.
+
+const POLL_MS = 5000;
+const FAILURES_BEFORE_POLLING = 2;
+const KINDS = ["frames", "project", "machines", "farm", "reload"];
+
+export function follow(address) {
+  let source = null;
+  let failures = 0;
+  let opened = false;
+  let poll = 0;
+
+  const open = () => {
+    if (source || document.hidden) return;
+    source = new EventSource(address);
+    source.onopen = () => {
+      tell(opened ? "reload" : "open"); // something may have happened while nobody listened
+      opened = true;
+      failures = 0;
+      clearInterval(poll);
+      poll = 0;
+    };
+    source.onerror = () => {
+      failures += 1;
+      if (source.readyState === EventSource.CLOSED) close();
+      if (failures >= FAILURES_BEFORE_POLLING && !poll) poll = setInterval(pollOnce, POLL_MS);
+    };
+    for (const kind of KINDS) source.addEventListener(kind, (message) => tell(kind, message.data));
+  };
+  const close = () => { source?.close(); source = null; };
+  const pollOnce = () => {
+    if (document.hidden) return;
+    tell("poll");
+    open();
+  };
+
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) close();
+    else open();
+  });
+  window.addEventListener("pagehide", close);
+  open();
+}
+
+function tell(kind, data = "") {
+  const detail = data ? JSON.parse(data) : {};
+  document.body.dispatchEvent(new CustomEvent(`live:${kind}`, { detail }));
+  if (kind === "reload") document.body.dispatchEvent(new CustomEvent("live:poll", { detail }));
+}
