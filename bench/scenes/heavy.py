@@ -62,9 +62,7 @@ def rock(number: int) -> None:
     """A cube that its modifiers make a rock at every load."""
     angle = number * 2.399963  # golden angle: spreads the rocks without a random source
     distance = 1.5 + 0.28 * number
-    bpy.ops.mesh.primitive_cube_add(
-        size=0.8, location=(distance * math.cos(angle), distance * math.sin(angle), -0.9)
-    )
+    bpy.ops.mesh.primitive_cube_add(size=0.8, location=(distance * math.cos(angle), distance * math.sin(angle), -0.9))
     thing = bpy.context.object
     thing.modifiers.new("Round", "SUBSURF").render_levels = LEVELS
     rough = thing.modifiers.new("Rough", "DISPLACE")
