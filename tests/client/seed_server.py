@@ -166,6 +166,8 @@ class SeedServer:
     def _handler(server) -> type[BaseHTTPRequestHandler]:  # noqa: N805 - two selves meet here
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+            wbufsize = -1
 
             def do_GET(self) -> None:
                 self._serve(b"")

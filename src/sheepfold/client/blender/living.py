@@ -27,6 +27,7 @@ from sheepfold.protocol.codes import ErrorKind
 _CHECK_SHARE = 0.04  # of all rendering time that comparing with new processes may take
 _FIRST_CHECK_OF_KEPT_DATA = 3  # frames; keeping data is the one thing here that changes how Blender renders
 _WORTH_KEEPING = 0.15  # share of a frame before its first sample from which keeping data pays
+_WORTH_KEEPING_SECONDS = 0.5  # below, a comparison costs more than keeping can save
 _SLOWER = 1.3  # a living Blender that takes so much longer than a new one has no use
 _GROWTH, _GROWTH_SLACK_KIB = 1.5, 512 * 1024  # memory against that of the first frame
 _MOST_FAILURES = 2
@@ -147,7 +148,8 @@ class LivingRenderer:
     def _choose_keeping(self, scene: _Scene, frame: Rendered) -> None:
         """Keep data once a frame has shown that preparing it takes long. The first frame's share is lower: it loads."""
         if self._blender is not None and scene.may_keep_data and not self._blender.unsafe_to_keep:
-            scene.keep_data = scene.keep_data or self._blender.preparation > _WORTH_KEEPING * frame.seconds
+            worth = max(_WORTH_KEEPING * frame.seconds, _WORTH_KEEPING_SECONDS)
+            scene.keep_data = scene.keep_data or self._blender.preparation > worth
 
     def _check(
         self, scene: _Scene, task: RenderTask, frame: Rendered, listener: ProgressListener, stop: StopFlag

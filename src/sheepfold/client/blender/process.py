@@ -129,7 +129,7 @@ class ProcessTree:
             with contextlib.suppress(psutil.Error):
                 member.kill()
         self._process.wait()
-        psutil.wait_procs(members, timeout=_DYING_SECONDS)
+        _wait_until_dead(members)
         if self._process.stdin is not None:
             with contextlib.suppress(OSError):
                 self._process.stdin.close()
@@ -205,6 +205,20 @@ class _Guard:
         if now - self._alive > self._limits.silent_seconds:
             message = f"Blender hangs: no word and no work for {self._limits.silent_seconds} s"
             raise RenderStoppedError(ErrorKind.TIME_LIMIT, message)
+
+
+def _wait_until_dead(members: list[psutil.Process]) -> None:
+    """Until none runs. Some stay in the system's table for seconds, until its first process clears them away."""
+    until = time.monotonic() + _DYING_SECONDS
+    while any(_runs(member) for member in members) and time.monotonic() < until:
+        time.sleep(0.005)
+
+
+def _runs(member: psutil.Process) -> bool:
+    try:
+        return bool(member.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _be_polite(pid: int, priority: int) -> None:

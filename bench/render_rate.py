@@ -1,0 +1,163 @@
+"""Frames an hour of one machine, rendered in four ways: how much of Blender's own speed reaches the farm.
+
+Usage: python bench/render_rate.py [--frames 12] [--repeat 2] [--scene trivial --scene light --scene heavy] [--json FILE]
+
+- limit: `blender -a`, one process for all frames: who does not keep data cannot be faster
+- client: `sheepfold client` as it comes (cage, living Blender, kept data), at a plain farm over a socket
+- fresh: the same client with a new Blender for each frame and no cage, as clients of the field do
+- chunks: `blender -s … -e … -a` for six frames at a time, as farms do that hand out chunks
+
+All ways take turns within one run, so that a slow minute of the machine meets each of them.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+
+import click
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "tests" / "client"))  # the plain farm that the tests use
+
+from packing import zip_of  # noqa: E402
+from seed_server import SeedJob, SeedServer  # noqa: E402
+
+from sheepfold.client.config import Settings, write_key  # noqa: E402
+from sheepfold.client.events import Event, Message  # noqa: E402
+from sheepfold.client.worker import run  # noqa: E402
+
+CHUNK = 6
+LAUNCHER = b'#!/bin/sh\nexec blender "$@"\n'
+WORDS = ["blender", "--factory-startup", "--disable-autoexec", "-b"]
+
+
+@dataclass(frozen=True)
+class Rate:
+    """One way of rendering one scene: seconds a frame, over all repetitions."""
+
+    scene: str
+    way: str
+    seconds: float
+    share: float  # of `blender -a`
+    runs: list[float]
+
+
+def make_scene(name: str, frames: int, folder: Path) -> Path:
+    """Build a scene with its script in bench/scenes."""
+    target = folder / f"{name}.blend"
+    script = ROOT / "bench" / "scenes" / f"{name}.py"
+    words = ["blender", "-b", "--factory-startup", "-P", str(script), "--", str(target), str(frames)]
+    subprocess.run(words, check=True, stdout=subprocess.DEVNULL, timeout=300)
+    return target
+
+
+def all_in_one(scene: Path, frames: int, folder: Path) -> None:
+    """`blender -a`."""
+    blender(scene, folder, ["-a"])
+
+
+def in_chunks(scene: Path, frames: int, folder: Path) -> None:
+    """`blender -s … -e … -a` for each six frames."""
+    for first in range(1, frames + 1, CHUNK):
+        blender(scene, folder, ["-s", str(first), "-e", str(min(first + CHUNK - 1, frames)), "-a"])
+
+
+def blender(scene: Path, folder: Path, words: list[str]) -> None:
+    command = [*WORDS, str(scene), "-o", f"{folder}/frame_", *words]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=3600)
+
+
+def by_client(scene: Path, frames: int, folder: Path) -> None:
+    """Sheepfold's client as it comes."""
+    at_a_farm(scene, frames, folder, living=True, cage="auto")
+
+
+def by_fresh_processes(scene: Path, frames: int, folder: Path) -> None:
+    """What clients of the field do."""
+    at_a_farm(scene, frames, folder, living=False, cage="none")
+
+
+def at_a_farm(scene: Path, frames: int, folder: Path, **settings: object) -> None:
+    key = folder / "key"
+    write_key(key, "secret")
+    archive, renderer = zip_of({scene.name: scene.read_bytes()}), zip_of({"rend.exe": LAUNCHER})
+    jobs = [SeedJob(42, frame, scene.name, archive, renderer) for frame in range(1, frames + 1)]
+    with SeedServer(jobs) as farm:
+        run(
+            Settings(
+                server=farm.url,
+                login="bench",
+                key_file=key,
+                cache_dir=folder / "cache",
+                max_frames=frames,
+                priority=0,
+                **settings,
+            ),
+            show,
+        )
+        delivered = len(farm.of("upload"))
+    if delivered != frames:
+        sys.exit(f"only {delivered} of {frames} frames came")
+
+
+def show(event: Event) -> None:
+    """What the client decides about a scene belongs into the record."""
+    if isinstance(event, Message):
+        click.echo(f"    {event.text}", err=True)
+
+
+WAYS: dict[str, Callable[[Path, int, Path], None]] = {
+    "limit": all_in_one,
+    "client": by_client,
+    "fresh": by_fresh_processes,
+    "chunks": in_chunks,
+}
+
+
+def measure(scene: Path, frames: int, repeat: int) -> list[Rate]:
+    """All ways in turn, `repeat` times."""
+    runs: dict[str, list[float]] = {way: [] for way in WAYS}
+    for turn in range(repeat):
+        for way, render in WAYS.items():
+            with tempfile.TemporaryDirectory() as folder:
+                started = time.perf_counter()
+                render(scene, frames, Path(folder))
+                runs[way].append((time.perf_counter() - started) / frames)
+            click.echo(f"  {scene.stem} {turn + 1}/{repeat} {way}: {runs[way][-1]:.2f} s a frame", err=True)
+    limit = median(runs["limit"])
+    return [Rate(scene.stem, way, median(times), limit / median(times), times) for way, times in runs.items()]
+
+
+def table(rates: list[Rate]) -> str:
+    """The figures as a Markdown table."""
+    lines = ["| scene | way | seconds a frame | frames an hour | of `blender -a` |", "|---|---|---|---|---|"]
+    lines += [
+        f"| {rate.scene} | {rate.way} | {rate.seconds:.2f} | {3600 / rate.seconds:.0f} | {rate.share:.2f} |"
+        for rate in rates
+    ]
+    return "\n".join(lines)
+
+
+@click.command(help=__doc__)
+@click.option("--frames", default=12)
+@click.option("--repeat", default=2)
+@click.option("--scene", "scenes", multiple=True, default=("trivial", "light", "heavy"))
+@click.option("--json", "json_file", type=click.Path(path_type=Path))
+def main(frames: int, repeat: int, scenes: tuple[str, ...], json_file: Path | None) -> None:
+    rates: list[Rate] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name in scenes:
+            rates += measure(make_scene(name, frames, Path(folder)), frames, repeat)
+    click.echo(table(rates))
+    if json_file is not None:
+        json_file.write_text(json.dumps([asdict(rate) for rate in rates], indent=1))
+
+
+if __name__ == "__main__":
+    main()
