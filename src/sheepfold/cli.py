@@ -7,6 +7,7 @@ import click
 
 from sheepfold import __version__
 from sheepfold.commands.errors import CommandError
+from sheepfold.environment.parent import SUPERVISED, end_with_parent
 
 COMMANDS = {
     "demo": ("sheepfold.commands.demo:demo", "Render a small animation on this machine, from nothing."),
@@ -51,8 +52,11 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="sheepfold")
-def cli() -> None:
+@click.option(SUPERVISED, is_flag=True, hidden=True)
+def cli(supervised: bool) -> None:
     """Sheepfold, a render farm for Blender that anyone can host. `sheepfold demo` shows it all."""
+    if supervised:
+        end_with_parent()
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ import sys
 import threading
 from pathlib import Path
 
+from sheepfold.environment import parent
 from sheepfold.server import supervisor
 from sheepfold.server.supervisor import Supervised, supervise
 
@@ -40,14 +41,14 @@ def test_nothing_starts_after_the_end_was_asked_for(tmp_path: Path) -> None:
 def test_a_process_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     pipe = _pipe(tmp_path)
     child = (
-        f"import sys; from {supervisor.__name__} import end_with_parent; end_with_parent();"
+        f"import sys; from {parent.__name__} import end_with_parent; end_with_parent();"
         "out = open(sys.argv[1], 'w'); print('up', file=out, flush=True); import signal; signal.pause()"
     )
-    parent = (
+    starter = (
         f"import sys, signal; from {supervisor.__name__} import Supervised, supervise\n"
         f"with supervise([Supervised('c', [sys.executable, '-c', {child!r}, sys.argv[1]])]): signal.pause()"
     )
-    with subprocess.Popen([sys.executable, "-c", parent, str(pipe)]) as process, pipe.open() as end:
+    with subprocess.Popen([sys.executable, "-c", starter, str(pipe)]) as process, pipe.open() as end:
         assert end.readline() == "up\n"
         process.kill()
         assert end.read() == ""  # the child held the pipe open until it ended

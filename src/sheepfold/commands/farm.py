@@ -51,6 +51,14 @@ class Farm:
         """Change something."""
         return self._json("PATCH", path, json=body)
 
+    def answers(self) -> bool:
+        """Whether the farm is up and knows the token."""
+        try:
+            self.get("me")
+        except CommandError:
+            return False
+        return True
+
     def upload(self, path: Path, tell: Callable[[int], None]) -> int:
         """Send a scene; `tell` hears how many bytes the farm has. Returns the project's number."""
         upload = self.post("uploads", {"name": path.name, "size": path.stat().st_size})

@@ -55,24 +55,22 @@ def migrate(data_dir: Path | None) -> None:
 @click.option("--host", default="0.0.0.0", show_default=True, help="Address to listen on.")  # noqa: S104
 @click.option("--port", default=DEFAULT_PORT, show_default=True, help="Port to listen on.")
 @click.option("--fd", type=int, help="A listening socket that was inherited, instead of an address.")
-@click.option("--supervised", is_flag=True, help="End when standard input closes.")
 @data_dir_option
-def web(host: str, port: int, fd: int | None, supervised: bool, data_dir: Path | None) -> None:
+def web(host: str, port: int, fd: int | None, data_dir: Path | None) -> None:
     """One process that answers requests. Run as many as you like over one PostgreSQL."""
     start_django(data_dir)
     from sheepfold.server.http import open_socket
     from sheepfold.server.run import run_web
 
     with open_socket(host, port) if fd is None else socket.socket(fileno=fd) as listening:
-        run_web(listening, supervised=supervised)
+        run_web(listening)
 
 
 @click.command()
-@click.option("--supervised", is_flag=True, help="End when standard input closes.")
 @data_dir_option
-def background(supervised: bool, data_dir: Path | None) -> None:
+def background(data_dir: Path | None) -> None:
     """One process of jobs and timers. Run as many as you like over one PostgreSQL."""
     start_django(data_dir)
     from sheepfold.server.run import run_background
 
-    run_background(supervised=supervised)
+    run_background()

@@ -38,11 +38,12 @@ class View:
         return sum(int(progress[state]) for state in ("waiting", "rendering", "done", "failed", "cancelled"))
 
 
-def follow(farm: Farm, project: int, *, on_frame: Callable[[Row], None] = lambda _: None) -> Iterator[View]:
-    """Looks until the project has ended; `on_frame` hears of each frame that was finished."""
+def follow(farm: Farm, project: int, on_frame: Callable[[Row], None], check: Callable[[], None]) -> Iterator[View]:
+    """Looks until the project has ended."""
     newest: deque[Row] = deque(maxlen=SHOWN_FRAMES)
     last = 0
     while True:
+        check()
         state = farm.get(f"projects/{project}")
         while results := farm.get(f"projects/{project}/results", after=last):
             for result in results:
@@ -55,11 +56,20 @@ def follow(farm: Farm, project: int, *, on_frame: Callable[[Row], None] = lambda
         time.sleep(LOOK_SECONDS)
 
 
-def watch(farm: Farm, project: int, *, on_frame: Callable[[Row], None] = lambda _: None) -> View:
-    """The same with a picture of it in the terminal, or a line for each frame elsewhere. Returns the last view."""
+def watch(
+    farm: Farm,
+    project: int,
+    *,
+    on_frame: Callable[[Row], None] = lambda _: None,
+    check: Callable[[], None] = lambda: None,
+) -> View:
+    """Show a project until it ends: live in a terminal, a line for each frame elsewhere. Returns the last view.
+
+    `on_frame` hears of each frame that was finished; `check` is called before each look and may raise.
+    """
     console = Console(stderr=True)
     with _display(console) as show:
-        for view in follow(farm, project, on_frame=on_frame):
+        for view in follow(farm, project, on_frame, check):
             show(view)
     return view
 

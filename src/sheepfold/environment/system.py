@@ -66,9 +66,7 @@ def install_packages(packages: list[str]) -> None:
 
 def _right_to_install(wanted: str) -> list[str]:
     if shutil.which("apt-get") is None:
-        raise CannotInstall(
-            f"missing: {wanted}. Install it with this system's package manager and try again."
-        )
+        raise CannotInstall(f"missing: {wanted}. Install it with this system's package manager and try again.")
     if os.geteuid() == 0:
         return []
     if shutil.which("sudo") and not subprocess.run(["sudo", "-n", "true"], capture_output=True).returncode:

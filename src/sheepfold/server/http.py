@@ -5,7 +5,7 @@ import socket
 from typing import Any
 
 import uvicorn
-from asgiref.typing import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, ASGISendEvent, Scope
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEAD_LIMIT = 64 * 1024  # bytes of request line and headers; a session request, the longest, has 2 KiB
@@ -70,11 +70,11 @@ class HeaderName(bytes):
 SET_COOKIE = HeaderName(b"Set-Cookie")
 
 
-def with_cookie_case(application: ASGI3Application) -> ASGI3Application:
+def with_cookie_case(application: ASGIApp) -> ASGIApp:
     """SheepIt clients before 2018-12 see `Set-Cookie` in exactly this case and no other."""
 
-    async def wrapped(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        async def send_cased(event: ASGISendEvent) -> None:
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_cased(event: Message) -> None:
             if event["type"] == "http.response.start":
                 event["headers"] = [_cased(name, value) for name, value in event["headers"]]
             await send(event)

@@ -7,11 +7,12 @@ from typing import TypeAlias
 
 from django.core.management import call_command
 
+from sheepfold.environment.parent import SUPERVISED
 from sheepfold.server.core.config import config
 from sheepfold.server.core.logs import configure_logs
 from sheepfold.server.http import answer_requests, open_socket
 from sheepfold.server.local import FirstAdmin, create_first_admin, grant_local_access
-from sheepfold.server.supervisor import Supervised, end_with_parent, supervise, wait_for_signal
+from sheepfold.server.supervisor import Supervised, supervise, wait_for_signal
 
 DRAIN_SECONDS = 15  # for jobs that run when it is told to end; later ones are done again after the next start
 JOB_THREADS = 2  # jobs spend their time in Blender, PyAV and the disk, outside Python's lock
@@ -40,25 +41,21 @@ def serve(host: str, port: int, *, web_processes: int, announce: Announce) -> No
             wait_for_signal()
 
 
-def run_web(listening: socket.socket, *, supervised: bool) -> None:
+def run_web(listening: socket.socket) -> None:
     """One process that answers requests."""
-    _begin(supervised)
+    configure_logs()
     answer_requests(listening, trusted_proxies=config().trusted_proxies)
 
 
-def run_background(*, supervised: bool) -> None:
+def run_background() -> None:
     """One process that does jobs and timers. Any number may run; a timer fires in one of them only."""
-    _begin(supervised)
-    from sheepfold.server.core.jobs import huey
-    from sheepfold.server.pipeline import tasks, timers  # noqa: F401  they register themselves
-
-    huey.create_consumer(workers=JOB_THREADS, graceful_signal="TERM", shutdown_timeout=DRAIN_SECONDS).run()
-
-
-def _begin(supervised: bool) -> None:
     configure_logs()
-    if supervised:
-        end_with_parent()
+    from sheepfold.server.core.jobs import huey
+    from sheepfold.server.pipeline import tasks  # noqa: F401  its tasks register themselves
+    from sheepfold.server.pipeline.timers import start_timers
+
+    start_timers()
+    huey.create_consumer(workers=JOB_THREADS, graceful_signal="TERM", shutdown_timeout=DRAIN_SECONDS).run()
 
 
 def _web_children(listening: socket.socket, count: int) -> list[Supervised]:
@@ -72,7 +69,7 @@ def _background_child() -> Supervised:
 
 
 def _command(name: str, *arguments: str) -> list[str]:
-    return [sys.executable, "-m", "sheepfold", name, "--supervised", *arguments]
+    return [sys.executable, "-m", "sheepfold", SUPERVISED, name, *arguments]
 
 
 def _url(listening: socket.socket) -> str:

@@ -1,7 +1,6 @@
 """Keeps processes running: starts them, starts them again when they die, ends them together."""
 
 import contextlib
-import os
 import signal
 import subprocess
 import threading
@@ -85,17 +84,6 @@ def supervise(processes: Sequence[Supervised]) -> Iterator[None]:
             ender.start()
         for thread in [*enders, *threads]:
             thread.join()
-
-
-def end_with_parent() -> None:
-    """Called in a supervised process: end it when its parent is gone, also one that was killed."""
-
-    def watch() -> None:
-        while os.read(0, 1024):
-            pass
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
 
 
 def wait_for_signal() -> None:

@@ -19,7 +19,7 @@ class Program:
     token: str
     client: Client
 
-    def get(self, path: str, **query: object) -> tuple[int, Any]:
+    def get(self, path: str, **query: str | int) -> tuple[int, Any]:
         response = self.client.get(f"/api/{path}", query)
         return response.status_code, response.json()
 
