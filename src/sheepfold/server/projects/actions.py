@@ -65,7 +65,12 @@ def ask_for_blend(*, project_id: int, problems: Sequence[Mapping[str, Any]]) -> 
 
 
 def choose_blend(*, project_id: int, blend_path: str) -> None:
-    """Render this file of the upload."""
+    """Render this file of the upload. Raises BadInput if it is none of those that were offered."""
+    offered = Project.objects.filter(pk=project_id, deleted_at=None).values_list("problems", flat=True).first()
+    if offered is None:
+        raise _unknown()
+    if blend_path not in {problem.get("choice") for problem in offered} - {None, ""}:
+        raise BadInput(f"`{blend_path}` is not among the scenes of this upload; choose one of the list")
     _update(project_id, {ProjectStatus.ANALYSING}, blend_path=blend_path, problems=[])
 
 
@@ -86,17 +91,6 @@ def record_analysis(*, project_id: int, analysis: Analysis, archive: BlobRef, ar
         frames=defaults.frames,
         output_format=defaults.output_format,
         use_gpu=defaults.use_gpu,
-        archive=record_blob(ref=archive),
-        archive_password=archive_password,
-        revision=F("revision") + 1,
-    )
-
-
-def set_archive(*, project_id: int, archive: BlobRef, archive_password: str = "") -> None:
-    """Another archive of the same scene, e.g. in another layout. Machines fetch it as a new revision."""
-    _update(
-        project_id,
-        {ProjectStatus.READY, *OPEN_STATUSES},
         archive=record_blob(ref=archive),
         archive_password=archive_password,
         revision=F("revision") + 1,

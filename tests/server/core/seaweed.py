@@ -1,0 +1,66 @@
+"""A real S3 server for tests: SeaweedFS in one process on free ports of the loopback interface."""
+
+import json
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import httpx2
+
+BUCKET, KEY_ID, SECRET = "farm", "sheepfold", "wool-and-hay"
+PORTS = (
+    "master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc",
+    "s3.port", "s3.port.grpc", "s3.port.iceberg", "s3.port.lance",
+)  # fmt: skip
+START_SECONDS = 60
+
+
+@contextmanager
+def s3_server(folder: Path) -> Iterator[str]:
+    """The endpoint's URL. The bucket exists; only KEY_ID may use it."""
+    ports = dict(zip(PORTS, _free_ports(len(PORTS)), strict=True))
+    command = [
+        str(Path(sys.executable).parent / "weed"), "mini", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
+        "-webdav=false", "-admin.ui=false", f"-bucket={BUCKET}", f"-s3.config={_identities(folder)}",
+        *(f"-{name}={port}" for name, port in ports.items()),
+    ]  # fmt: skip
+    with (folder / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as server:
+        try:
+            endpoint = f"http://127.0.0.1:{ports['s3.port']}"
+            _wait_for(f"{endpoint}/{BUCKET}")
+            yield endpoint
+        finally:
+            server.kill()
+
+
+def _identities(folder: Path) -> Path:
+    path = folder / "identities.json"
+    credentials = [{"accessKey": KEY_ID, "secretKey": SECRET}]
+    identity = {"name": "farm", "credentials": credentials, "actions": ["Admin", "Read", "Write", "List"]}
+    path.write_text(json.dumps({"identities": [identity]}))
+    return path
+
+
+def _free_ports(count: int) -> list[int]:
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+def _wait_for(url: str) -> None:
+    """403 is the right answer to a stranger; 404 means that the bucket is still to be made."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            if httpx2.get(url).status_code == 403:
+                return
+        except httpx2.TransportError:
+            pass
+        time.sleep(0.1)
+    raise RuntimeError("the S3 server did not start")
