@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from django.core.management import call_command
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
 
 from sheepfold.environment.parent import SUPERVISED
 from sheepfold.server.core.config import config
@@ -20,7 +22,9 @@ JOB_THREADS = 2  # jobs spend their time in Blender, PyAV and the disk, outside 
 
 def prepare() -> None:
     """Bring the database to this version's shape."""
-    call_command("migrate", verbosity=0, interactive=False)
+    executor = MigrationExecutor(connection)
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        call_command("migrate", verbosity=0, interactive=False)
 
 
 Announce: TypeAlias = Callable[[str, FirstAdmin | None], None]

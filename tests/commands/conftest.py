@@ -1,0 +1,74 @@
+"""The command `sheepfold` as people run it, and a farm that runs in processes of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """Runs `sheepfold` with the settings of one farm."""
+
+    data_dir: Path
+    database_url: str
+
+    @property
+    def environment(self) -> dict[str, str]:
+        settings = {"SHEEPFOLD_DATA_DIR": str(self.data_dir), "SHEEPFOLD_DATABASE_URL": self.database_url}
+        return os.environ | settings | {"COLUMNS": "200"}
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "sheepfold", *arguments],
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *arguments: str) -> tuple[int, str, str]:
+        """Status, output and errors."""
+        process = self.start(*arguments)
+        output, errors = process.communicate()
+        return process.returncode, output, errors
+
+    def json(self, *arguments: str) -> Any:
+        """What a command prints with --json."""
+        status, output, errors = self.run(*arguments, "--json")
+        assert (status, errors) == (0, "")
+        return json.loads(output)
+
+
+@pytest.fixture
+def terminal(tmp_path: Path, database_url: str) -> Terminal:
+    return Terminal(tmp_path / "farm", database_url)
+
+
+@dataclass(frozen=True)
+class Serving:
+    """A running `sheepfold serve` and what it printed first."""
+
+    process: subprocess.Popen[str]
+    url: str
+    greeting: tuple[str, ...]
+
+
+@pytest.fixture
+def serving(terminal: Terminal) -> Iterator[Serving]:
+    process = terminal.start("serve", "--host", "127.0.0.1", "--port", "0")
+    assert process.stdout is not None
+    lines: list[str] = []
+    while not lines or lines[-1] != "Ctrl-C ends it.\n":
+        lines.append(process.stdout.readline())
+        assert lines[-1], process.stderr and process.stderr.read()
+    yield Serving(process, lines[0].split()[-1], tuple(lines))
+    process.terminate()
+    process.communicate()
