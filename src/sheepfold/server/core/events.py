@@ -8,7 +8,7 @@ Topics: `project:<id>`, `machines`, `machine:<id>`, `farm`, `user:<id>`.
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -103,7 +103,7 @@ class EventHub:
         self._reading = False
         self._poller: asyncio.Task[None] | None = None
 
-    async def subscribe(self, topics: Iterable[str], ping: float | None = None) -> AsyncIterator[EventFact]:
+    async def subscribe(self, topics: Iterable[str], ping: float | None = None) -> AsyncGenerator[EventFact, None]:
         """First RELOAD, then every event of these topics that is committed after it.
 
         With `ping`, QUIET after that many silent seconds.
@@ -143,7 +143,7 @@ class EventHub:
                     self._deliver(await loop.run_in_executor(thread, _read, reader))
                     await asyncio.sleep(TICK)
             finally:
-                thread.submit(connection.close)
+                thread.submit(_disconnect)
 
     def _deliver(self, facts: list[EventFact] | None) -> None:
         if facts is None:
@@ -167,6 +167,10 @@ def _read(reader: EventReader) -> list[EventFact] | None:
         log.warning("events not read, trying again", error=str(error))
         connection.close()
         return None
+
+
+def _disconnect() -> None:
+    connection.close()  # that of the thread which calls this
 
 
 async def _next(queue: asyncio.Queue[EventFact], ping: float | None) -> EventFact:
