@@ -84,7 +84,7 @@ def _tasks(machine_ids: Iterable[int]) -> dict[int, list[Task]]:
 def _counts(machine_ids: Iterable[int], since: datetime) -> dict[int, tuple[int, int]]:
     ended = Lease.objects.filter(machine_id__in=machine_ids, ended_at__gte=since).values_list("machine_id")
     failed = Q(end__in=(LeaseEnd.ERRORED, LeaseEnd.REJECTED, LeaseEnd.EXPIRED))
-    rows = ended.annotate(Count("id", filter=Q(end=LeaseEnd.ACCEPTED)), Count("id", filter=failed))
+    rows = ended.annotate(done=Count("id", filter=Q(end=LeaseEnd.ACCEPTED)), lost=Count("id", filter=failed))
     return {machine_id: (done, lost) for machine_id, done, lost in rows}
 
 

@@ -5,6 +5,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from sheepfold.server.web import live
 from sheepfold.server.web.views import (
     account,
+    first_run,
     frames,
     groups,
     machines,
@@ -15,6 +16,7 @@ from sheepfold.server.web.views import (
     start,
     uploads,
 )
+from sheepfold.server.web.views.admin import farm, people, renderers
 
 # what a project shows, to those who are signed in and to guests of a share link
 looks: list[URLPattern | URLResolver] = [
@@ -92,4 +94,20 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("groups/<int:group_id>/members/<int:user_id>/remove/", groups.remove, name="remove_member"),
     path("groups/<int:group_id>/invitations/<int:invitation_id>/withdraw/", groups.withdraw, name="withdraw"),
     path("invitations/<str:secret>/", groups.invitation, name="invitation"),
+    path("first-run/<str:secret>/", first_run.first_run, name="first_run"),
+    path("admin/", people.users, name="admin"),
+    path("admin/invite/", people.invite, name="admin_invite"),
+    path("admin/invitations/<int:invitation_id>/withdraw/", people.withdraw, name="admin_withdraw"),
+    path("admin/users/<int:user_id>/", people.user, name="admin_user"),
+    path("admin/users/<int:user_id>/rights/", people.set_rights, name="admin_rights"),
+    path("admin/users/<int:user_id>/points/", people.give_points, name="admin_points"),
+    path("admin/groups/", people.groups, name="admin_groups"),
+    path("admin/groups/<int:group_id>/limits/", people.set_limits, name="admin_limits"),
+    path("admin/renderers/", renderers.listing, name="admin_renderers"),
+    path("admin/settings/", farm.settings, name="admin_settings"),
+    path("admin/settings/<str:name>/", farm.flip, name="admin_switch"),
+    path("admin/storage/", farm.storage, name="admin_storage"),
+    path("admin/errors/", farm.errors, name="admin_errors"),
+    path("admin/errors/<int:report_id>/log/", farm.log, name="admin_log"),
+    path("admin/audit/", farm.audit, name="admin_audit"),
 ]

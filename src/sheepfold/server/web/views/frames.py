@@ -107,10 +107,11 @@ def _reports(visit: Visit, tile_ids: list[int]) -> list[tuple[ErrorLog, str]]:
     if visit.by_link:
         return []
     rows = ErrorLog.objects.filter(tile__in=tile_ids).order_by("-created_at")[:SHOWN_REPORTS]
-    return [(row, _kind(row.kind)) for row in rows]
+    return [(row, kind_of_error(row.kind)) for row in rows]
 
 
-def _kind(number: int) -> str:
+def kind_of_error(number: int) -> str:
+    """An error type of the protocol in words."""
     try:
         return ErrorKind(number).name.replace("_", " ").lower()
     except ValueError:

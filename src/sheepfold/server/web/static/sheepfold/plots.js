@@ -12,14 +12,15 @@ export function draw(place, values) {
 
 function options(place) {
   const bars = place.dataset.plot === "bars";
+  const hours = bars && { values: (_, times) => times.map((time) => new Date(time * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hour12: false })) };
   const axis = { stroke: style("--soft"), grid: { stroke: style("--line"), width: 1 }, ticks: { show: false }, font: "12px system-ui" };
   return {
     width: place.clientWidth,
     height: 150,
     legend: { show: false },
     cursor: { points: { show: !bars }, drag: { x: false, y: false } },
-    scales: { x: { time: bars }, y: { range: (_, low, high) => [0, Math.max(high * 1.1, 1)] } },
-    axes: [{ ...axis, grid: { show: false } }, { ...axis, size: 48 }],
+    scales: { x: { time: bars, ...(bars && { range: (_, low, high) => [low - 1800, high + 1800] }) }, y: { range: (_, low, high) => [0, Math.max(high * 1.1, 1)] } },
+    axes: [{ ...axis, ...hours, grid: { show: false } }, { ...axis, size: 48 }],
     series: [{}, {
       stroke: style("--accent"),
       fill: bars ? style("--accent") : undefined,

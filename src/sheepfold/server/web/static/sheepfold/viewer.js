@@ -147,10 +147,10 @@ export class Viewer {
   }
 
   #pressed(event) {
-    if (event.target.matches("input, a, pre")) return;
+    if (event.target.matches("input, pre")) return;
     const keys = { ArrowLeft: -1, ArrowRight: 1, Home: -1e9, End: 1e9 };
     if (event.key in keys) { this.stop(); this.show(this.i + keys[event.key]); }
-    else if (event.key === " " && !event.target.matches("button")) this.#do("toggle-play");
+    else if (event.key === " " && !event.target.matches("button, a")) this.#do("toggle-play");
     else return;
     event.preventDefault();
   }
