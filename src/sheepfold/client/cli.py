@@ -47,7 +47,7 @@ def client(context: click.Context, /, config: Path | None, as_json: bool, **flag
 
 
 def _run(settings: Settings) -> ExitCode:
-    display, log = make_display(settings.ui), LogListener()
+    display, log = make_display(settings.ui, sys.stdout), LogListener()
     if settings.log_file is not None:
         start_log(settings.log_file)
 

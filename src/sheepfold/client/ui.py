@@ -45,7 +45,7 @@ class Display(Protocol):
     def close(self) -> None: ...
 
 
-def make_display(ui: Ui, out: TextIO = sys.stdout) -> Display:
+def make_display(ui: Ui, out: TextIO) -> Display:
     """The display that the settings ask for; a live one needs a terminal."""
     if ui is Ui.JSON:
         return JsonDisplay(out)
@@ -57,8 +57,8 @@ def make_display(ui: Ui, out: TextIO = sys.stdout) -> Display:
 class JsonDisplay:
     """One JSON object a line: the event's name under `event`, its fields beside it."""
 
-    def __init__(self, out: TextIO = sys.stdout) -> None:
-        self._out, self._lock = out, threading.Lock()
+    def __init__(self, out: TextIO | None = None) -> None:
+        self._out, self._lock = out or sys.stdout, threading.Lock()
 
     def __call__(self, event: Event) -> None:
         line = json.dumps({"event": type(event).__name__, **asdict(event)})
@@ -72,8 +72,8 @@ class JsonDisplay:
 class LineDisplay:
     """A line for each step. On a terminal the progress of a frame rewrites the last line."""
 
-    def __init__(self, out: TextIO = sys.stdout) -> None:
-        self._out, self._lock = out, threading.Lock()
+    def __init__(self, out: TextIO | None = None) -> None:
+        self._out, self._lock = out or sys.stdout, threading.Lock()
         self._rewriting = False
 
     def __call__(self, event: Event) -> None:

@@ -146,8 +146,10 @@ class LivingRenderer:
         return frame
 
     def _choose_keeping(self, scene: _Scene, frame: Rendered) -> None:
-        """Keep data once a frame has shown that preparing it takes long. The first frame's share is lower: it loads."""
-        if self._blender is not None and scene.may_keep_data and not self._blender.unsafe_to_keep:
+        """Keep data once a frame has shown that preparing it takes long. The first one does not count: it loads."""
+        if not frame.living or self._blender is None:
+            return
+        if scene.may_keep_data and not self._blender.unsafe_to_keep:
             worth = max(_WORTH_KEEPING * frame.seconds, _WORTH_KEEPING_SECONDS)
             scene.keep_data = scene.keep_data or self._blender.preparation > worth
 
