@@ -5,6 +5,7 @@ from typing import Any
 from sheepfold.server.core.config import config, secret_key
 from sheepfold.server.core.database import database_settings
 from sheepfold.server.core.mail import mail_settings
+from sheepfold.server.web.static_files import static_version
 
 _config = config()
 
@@ -27,6 +28,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django_htmx",
+    "sheepfold.server.web",  # before allauth, whose pages it restyles
     "allauth",
     "allauth.account",
     "allauth.mfa",
@@ -39,10 +41,11 @@ INSTALLED_APPS = [
     "sheepfold.server.dispatch",
     "sheepfold.server.results",
     "sheepfold.server.outputs",
-    "sheepfold.server.web",
 ]
 
 MIDDLEWARE = [
+    "sheepfold.server.web.middleware.SafetyHeaders",
+    "sheepfold.server.web.middleware.Gzip",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -53,6 +56,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "sheepfold.server.web.middleware.FailurePages",
 ]
 
 TEMPLATES: list[dict[str, Any]] = [
@@ -64,6 +68,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "sheepfold.server.web.context.page",
             ],
         },
     }
@@ -90,13 +95,26 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _config.public_url.startswith("http
 X_FRAME_OPTIONS = "DENY"
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
-STATIC_URL = "/static/"
-STATIC_ROOT = _config.data_dir / "static"
+SECURE_REFERRER_POLICY = None  # web.middleware sets it
+SECURE_CROSS_ORIGIN_OPENER_POLICY = None
+SECURE_CONTENT_TYPE_NOSNIFF = False
+
+STATIC_URL = f"/static/{static_version()}/"  # the version lets browsers keep the files for good
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
+WHITENOISE_MAX_AGE = 365 * 24 * 3600
 
 LOGIN_URL = "/accounts/login/"
 LOGIN_REDIRECT_URL = "/"
+ACCOUNT_ADAPTER = "sheepfold.server.web.account_adapter.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username", "email"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "optional" if _config.mail_url else "none"
+ACCOUNT_CHANGE_EMAIL = True  # one address, and a new one counts once it is confirmed
+ACCOUNT_LOGOUT_REDIRECT_URL = "/accounts/login/"
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_RATE_LIMITS = {"login_failed": None}  # the adapter counts them in the database, for all processes together
+MFA_TOTP_ISSUER = "Sheepfold"
 LOGGING_CONFIG = None  # core.logs sets everything up
 
 globals().update(mail_settings(_config.mail_url, _config.mail_from))
