@@ -70,9 +70,7 @@ def make_session(
     *, user: User | None = None, os: str = "linux", max_leases: int = 1, max_silence: int = 1200, now: datetime = NOON
 ) -> SessionFacts:
     """A live session of a new machine."""
-    return make_session_with_token(
-        user=user, os=os, max_leases=max_leases, max_silence=max_silence, now=now
-    )[0]
+    return make_session_with_token(user=user, os=os, max_leases=max_leases, max_silence=max_silence, now=now)[0]
 
 
 def make_session_with_token(

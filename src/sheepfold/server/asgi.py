@@ -3,6 +3,7 @@
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import cast
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sheepfold.server.settings")
 
@@ -27,7 +28,7 @@ def make_application() -> ASGIApp:
         yield
         desk.close()
 
-    routes = [*node_routes(desk), Mount("/", app=django_application)]
+    routes = [*node_routes(desk), Mount("/", app=cast(ASGIApp, django_application))]
     return SingleSlashes(Starlette(routes=routes, lifespan=lifespan))
 
 

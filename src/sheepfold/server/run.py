@@ -13,7 +13,7 @@ from sheepfold.environment.parent import SUPERVISED
 from sheepfold.server.core.config import config
 from sheepfold.server.core.logs import configure_logs
 from sheepfold.server.http import answer_requests, open_socket
-from sheepfold.server.local import FirstAdmin, create_first_admin, grant_local_access
+from sheepfold.server.local import first_run_path, grant_local_access
 from sheepfold.server.supervisor import Supervised, supervise, wait_for_signal
 
 DRAIN_SECONDS = 15  # for jobs that run when it is told to end; later ones are done again after the next start
@@ -27,21 +27,21 @@ def prepare() -> None:
         call_command("migrate", verbosity=0, interactive=False)
 
 
-Announce: TypeAlias = Callable[[str, FirstAdmin | None], None]
+Announce: TypeAlias = Callable[[str, str | None], None]
 
 
 def serve(host: str, port: int, *, web_processes: int, announce: Announce) -> None:
-    """Run everything until SIGTERM or Ctrl-C. `announce` gets the URL, and the first admin of a new farm.
+    """Run everything until SIGTERM or Ctrl-C. `announce` gets the URL, and the path of a new farm's first run.
 
     Raises OSError when the address cannot be taken.
     """
     with open_socket(host, port) as listening:
         prepare()
-        admin = create_first_admin()
+        first_run = first_run_path()
         url = _url(listening)
         grant_local_access(url)
         with supervise([*_web_children(listening, web_processes), _background_child()]):
-            announce(url, admin)
+            announce(url, first_run)
             wait_for_signal()
 
 

@@ -15,6 +15,8 @@ import platformdirs
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from sheepfold.protocol.limits import FOREIGN_SILENCE
+
 
 class SignUp(StrEnum):
     """Who may make an account."""
@@ -50,7 +52,7 @@ class ServerConfig(BaseSettings):
     mail_from: str = Field("sheepfold@localhost", description="Sender of mails.")
     session_silence: int = Field(
         1200,
-        ge=1080,
+        ge=FOREIGN_SILENCE,
         description="Seconds of silence before another client's session ends (18 min at least).",
     )
     lease_hours: float = Field(24, gt=0, description="The longest time that one tile may take, in hours.")

@@ -53,7 +53,11 @@ class GroupCommit:
         """The handler's answer to this request, after its commit. Raises what the handler raised for it."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Outcome] = loop.create_future()
-        self._queue.put(Piece(handler, request, lambda outcome: loop.call_soon_threadsafe(_settle, future, outcome)))
+
+        def answer(outcome: Outcome) -> None:
+            loop.call_soon_threadsafe(_settle, future, outcome)
+
+        self._queue.put(Piece(handler, request, answer))
         return _unwrap(await future)  # type: ignore[no-any-return]
 
     def run_blocking(self, handler: Callable[[Sequence[Request]], Sequence[Answer]], request: Request) -> Answer:

@@ -21,12 +21,17 @@ class PlannedTile:
 
 def plan(frames: Sequence[int], order: FrameOrder, first_rank: int = 0) -> list[PlannedTile]:
     """One tile a frame, ranked from `first_rank` on. `frames` are different numbers, in ascending order."""
-    arranged = {
-        FrameOrder.FIRST: list,
-        FrameOrder.INWARDS: _inwards,
-        FrameOrder.PREVIEW: _coarse_to_fine,
-    }[order](frames)
-    return [PlannedTile(frame, 0, 1, first_rank + index) for index, frame in enumerate(arranged)]
+    return [PlannedTile(frame, 0, 1, first_rank + index) for index, frame in enumerate(_arranged(frames, order))]
+
+
+def _arranged(frames: Sequence[int], order: FrameOrder) -> Sequence[int]:
+    match order:
+        case FrameOrder.FIRST:
+            return frames
+        case FrameOrder.INWARDS:
+            return _inwards(frames)
+        case FrameOrder.PREVIEW:
+            return _coarse_to_fine(frames)
 
 
 def _inwards(frames: Sequence[int]) -> list[int]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
 
@@ -89,7 +90,7 @@ _AGAIN = """t.failures > 0 AND NOT EXISTS (
     )"""
 
 
-def _take(condition: str, parameters: Sequence[object]) -> list[TakenTile]:
+def _take(condition: str, parameters: Sequence[Any]) -> list[TakenTile]:
     lock = " FOR UPDATE OF t SKIP LOCKED" if connection.vendor == "postgresql" else ""
     with connection.cursor() as cursor:
         cursor.execute(_TAKE.format(condition=condition, lock=lock), parameters)
@@ -98,6 +99,6 @@ def _take(condition: str, parameters: Sequence[object]) -> list[TakenTile]:
     return [TakenTile(id=row[0], project_id=row[1], frame=row[2]) for row in rows]
 
 
-def _moment(now: datetime) -> object:
+def _moment(now: datetime) -> Any:
     """The time in the form that the database's columns have."""
     return connection.ops.adapt_datetimefield_value(now)

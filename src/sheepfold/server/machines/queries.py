@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sheepfold.server.accounts.models import BlockedOwner, Membership
 from sheepfold.server.machines.models import LIVE_STATUSES, BlockedProject, Machine, Session, SessionStatus
@@ -69,11 +70,9 @@ def sessions_of_tokens(hashes: Collection[str]) -> dict[str, SessionFacts]:
     return {row[1]: _facts(row, groups[row[15]], owners[row[15]], projects[row[9]]) for row in rows}
 
 
-def _facts(
-    row: tuple[object, ...], groups: Iterable[int], owners: Iterable[int], projects: Iterable[int]
-) -> SessionFacts:
-    values = (*row[:2], SessionStatus(row[2]), *row[3:])
-    return SessionFacts(*values, frozenset(groups), frozenset(owners), frozenset(projects))  # type: ignore[arg-type]
+def _facts(row: tuple[Any, ...], groups: Iterable[int], owners: Iterable[int], projects: Iterable[int]) -> SessionFacts:
+    sets = (frozenset(groups), frozenset(owners), frozenset(projects))
+    return SessionFacts(row[0], row[1], SessionStatus(row[2]), *row[3:], *sets)
 
 
 def _sets(pairs: Iterable[tuple[int, int]]) -> defaultdict[int, set[int]]:

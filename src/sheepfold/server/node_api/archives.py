@@ -6,8 +6,8 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response, StreamingResponse
 
+from sheepfold.protocol.messages import ArchiveRequest
 from sheepfold.protocol.params import (
-    ArchiveRequest,
     Params,
     Refused,
     decode_archive_request,

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from sheepfold.protocol import codec
 from sheepfold.protocol.codes import UploadStatus
+from sheepfold.protocol.generations import traits_of
 from sheepfold.protocol.messages import FrameUpload, UploadAnswer
 from sheepfold.protocol.params import Refused, decode_frame_upload
 from sheepfold.server.core.config import config
@@ -17,7 +18,7 @@ from sheepfold.server.core.storage import store
 from sheepfold.server.node_api.desk import Desk
 from sheepfold.server.node_api.multipart import BadUpload, receive_file
 from sheepfold.server.node_api.wire import TooLarge, merged, query_params, xml_answer
-from sheepfold.server.pipeline.uploads import Received, give_up, look_up, settle
+from sheepfold.server.pipeline.uploads import Awaited, Known, Received, give_up, look_up, settle
 from sheepfold.server.results.actions import KeptImage
 from sheepfold.server.results.checks import ImageFacts, NotAnImage, inspect
 
@@ -54,11 +55,15 @@ async def receive_frame(request: Request, desk: Desk) -> Response:
 
 
 async def _take(desk: Desk, upload: FrameUpload, path: Path | None) -> UploadStatus:
+    """The verdict, in the words that this generation of clients survives."""
     if path is None:
         raise Refused(UploadStatus.MISSING_PARAMETER, "there is no file in the request")
     found = await desk.commits.run(look_up, upload)
-    if isinstance(found, UploadStatus):
-        return found
+    status = found.status if isinstance(found, Known) else await _settle(desk, found, path)
+    return traits_of(found.generation).upload_status(status)
+
+
+async def _settle(desk: Desk, found: Awaited, path: Path) -> UploadStatus:
     facts = await asyncio.get_running_loop().run_in_executor(desk.decoders, inspect, path)
     try:
         image = await asyncio.to_thread(_keep, path, facts)

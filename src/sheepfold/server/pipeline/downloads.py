@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sheepfold.protocol.codes import ArchiveKind
-from sheepfold.protocol.params import ArchiveRequest
+from sheepfold.protocol.messages import ArchiveRequest
 from sheepfold.server.core.clock import now
 from sheepfold.server.core.models import Blob
 from sheepfold.server.dispatch.queries import holds_lease_of

@@ -21,7 +21,7 @@ class JobWriter:
         wanted = set(project_ids)
         rows = Project.objects.filter(pk__in=wanted).select_related("archive") if wanted else ()
         self._projects = {project.pk: project for project in rows}
-        renderers = {project.renderer_id for project in self._projects.values()}
+        renderers = {project.renderer_id for project in self._projects.values() if project.renderer_id}
         archives = RendererArchive.objects.filter(renderer_id__in=renderers).select_related("blob") if wanted else ()
         self._md5s = {(row.renderer_id, row.os, row.bits): row.blob.md5 for row in archives}
         self._scripts: dict[int, str] = {}

@@ -11,6 +11,7 @@ from datetime import datetime
 from django.db.models import Q
 
 from sheepfold.protocol.codes import UploadStatus
+from sheepfold.protocol.generations import Generation
 from sheepfold.protocol.messages import FrameUpload
 from sheepfold.server.core.clock import now
 from sheepfold.server.core.models import Event
@@ -46,6 +47,7 @@ class Awaited:
 
     lease: LeaseFacts
     arrival: Arrival
+    generation: Generation
     width: int
     height: int
 
@@ -58,7 +60,15 @@ class Received:
     image: KeptImage | NotAnImage
 
 
-Lookup = Awaited | UploadStatus  # a status: nothing more is needed to answer
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An upload that can be answered at once. `generation` is unknown where the lease is."""
+
+    status: UploadStatus
+    generation: Generation = Generation.UNKNOWN
+
+
+Lookup = Awaited | Known
 
 
 def look_up(uploads: Sequence[FrameUpload]) -> list[Lookup]:
@@ -73,15 +83,20 @@ def look_up(uploads: Sequence[FrameUpload]) -> list[Lookup]:
 
 
 def _look_up(upload: FrameUpload, row: Lease | None) -> Lookup:
+    if not upload.extras:
+        return Known(UploadStatus.MISSING_PARAMETER)
     if row is None:
-        return UploadStatus.SESSION_DISABLED
+        return Known(UploadStatus.SESSION_DISABLED)
+    status = _known_status(upload, row)
+    return Known(status, Generation(row.session.generation)) if status is not None else _awaited(upload, row)
+
+
+def _known_status(upload: FrameUpload, row: Lease) -> UploadStatus | None:
     if (upload.job, upload.frame) != (row.project_id, row.frame):
         return UploadStatus.MISSING_PARAMETER
     if row.end == LeaseEnd.ACCEPTED:
         return UploadStatus.OK
-    if row.session.status == SessionStatus.DISABLED:
-        return UploadStatus.SESSION_DISABLED
-    return _awaited(upload, row)
+    return UploadStatus.SESSION_DISABLED if row.session.status == SessionStatus.DISABLED else None
 
 
 def _awaited(upload: FrameUpload, row: Lease) -> Awaited:
@@ -97,7 +112,7 @@ def _awaited(upload: FrameUpload, row: Lease) -> Awaited:
         rendertime=believable_rendertime(upload.rendertime, leased),
         memory_kib=upload.memory_kib or 0,
     )
-    return Awaited(facts_of(row), arrival, project.width, project.height)
+    return Awaited(facts_of(row), arrival, Generation(row.session.generation), project.width, project.height)
 
 
 def settle(received: Sequence[Received]) -> list[UploadStatus]:

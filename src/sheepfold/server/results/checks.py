@@ -54,6 +54,8 @@ def inspect(path: Path) -> ImageFacts | NotAnImage:
 
 def _with_pillow(path: Path) -> ImageFacts | NotAnImage:
     with Image.open(path, formats=PILLOW_FORMATS) as image:
+        image.verify()  # checksums, where the format has them; decoding alone forgives a PNG's missing end
+    with Image.open(path, formats=PILLOW_FORMATS) as image:
         image.load()
         return ImageFacts(
             format=str(image.format),
@@ -113,6 +115,6 @@ def _film_thumbnail(buffer: "oiio.ImageBuf") -> bytes:
     scale = min(1.0, THUMBNAIL[0] / buffer.spec().width)
     shape = oiio.ROI(0, max(1, int(buffer.spec().width * scale)), 0, max(1, int(buffer.spec().height * scale)))
     pixels = oiio.ImageBufAlgo.resample(buffer, roi=shape).get_pixels(oiio.FLOAT)
-    light = numpy.nan_to_num(numpy.clip(pixels[..., :3], 0, 1)) ** (1 / 2.2)
+    light = numpy.nan_to_num(numpy.clip(numpy.asarray(pixels)[..., :3], 0, 1)) ** (1 / 2.2)
     colour = light if light.shape[2] == 3 else numpy.repeat(light[..., :1], 3, axis=2)
     return _thumbnail(Image.fromarray((colour * 255).astype("uint8")))

@@ -1,0 +1,71 @@
+"""What happens by itself, and how often. Every timer may run twice or late without harm."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+from django.db import DatabaseError, connection
+
+from sheepfold.server.core.clock import now
+from sheepfold.server.core.config import config
+from sheepfold.server.core.events import forget_events
+from sheepfold.server.core.leader import Leadership
+from sheepfold.server.core.throttle import forget_failures
+from sheepfold.server.pipeline.endings import reopen_projects, settle_retries
+from sheepfold.server.pipeline.farm_numbers import write_numbers
+from sheepfold.server.pipeline.heartbeats import expire_due
+from sheepfold.server.pipeline.tasks import requeue_lost
+
+log = structlog.get_logger()
+
+TICK = 1.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """A call every so many seconds."""
+
+    seconds: float
+    call: Callable[[datetime], object]
+
+
+TIMERS = (
+    Timer(2, lambda moment: expire_due(now=moment)),
+    Timer(5, lambda moment: settle_retries(now=moment)),
+    Timer(5, lambda moment: reopen_projects()),
+    Timer(5, lambda moment: write_numbers(now=moment)),
+    Timer(60, lambda moment: requeue_lost(now=moment)),
+    Timer(60, lambda moment: forget_events(now=moment)),
+    Timer(600, lambda moment: forget_failures(now=moment)),
+)
+
+
+def start_timers() -> threading.Thread:
+    """Run the timers in a thread of this process for as long as it lives and leads."""
+    thread = threading.Thread(target=_run, name="timers", daemon=True)
+    thread.start()
+    return thread
+
+
+def _run() -> None:
+    leadership = Leadership(config().data_dir)
+    due = dict.fromkeys(TIMERS, 0.0)
+    while True:
+        try:
+            if leadership.leads():
+                run_due(due, time.monotonic())
+        except DatabaseError as error:
+            log.warning("timers not run, trying again", error=str(error))
+            connection.close()
+        time.sleep(TICK)
+
+
+def run_due(due: dict[Timer, float], moment: float) -> None:
+    """Call each timer whose time has come, and note when it is due again."""
+    for timer, at in due.items():
+        if moment >= at:
+            timer.call(now())
+            due[timer] = moment + timer.seconds

@@ -1,0 +1,40 @@
+"""A real server for tests: the farm's application on a real socket, over the test's database."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+import uvicorn
+
+from sheepfold.server.asgi import make_application
+from sheepfold.server.http import BoundedHttp, open_socket, with_cookie_case
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where the server listens."""
+
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        """Its address for clients."""
+        return f"http://{self.host}:{self.port}"
+
+
+@pytest.fixture
+def server(transactional_db: None) -> Iterator[Server]:
+    """The farm on a free port of the loopback interface."""
+    with open_socket("127.0.0.1", 0) as listening:
+        settings = uvicorn.Config(
+            with_cookie_case(make_application()), http=BoundedHttp, log_config=None, access_log=False, lifespan="on"
+        )
+        running = uvicorn.Server(settings)
+        running.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # not the main thread
+        thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]}, daemon=True)
+        thread.start()
+        yield Server(*listening.getsockname()[:2])
+        running.should_exit = True
+        thread.join()
