@@ -48,13 +48,14 @@ class Machine:
     password: str = "secret"
     hardware: dict[str, str] = field(default_factory=lambda: dict(HARDWARE))
     cookie: str = ""
+    user_agent: str = "specification/1"  # no client that is known: it gets statuses as the specification has them
 
     def request(
         self, method: str, target: str, body: bytes | None = None, headers: dict[str, str] | None = None
     ) -> Answer:
         """One request on a connection of its own."""
         connection = http.client.HTTPConnection(self.server.host, self.server.port, timeout=30)
-        sent = {"User-Agent": "Java/1.8.0", **({"Cookie": self.cookie} if self.cookie else {}), **(headers or {})}
+        sent = {"User-Agent": self.user_agent, **({"Cookie": self.cookie} if self.cookie else {}), **(headers or {})}
         connection.request(method, target, body, sent)
         response = connection.getresponse()
         answer = Answer(response.status, response.getheaders(), response.read())

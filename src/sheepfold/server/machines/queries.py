@@ -72,7 +72,8 @@ def sessions_of_tokens(hashes: Collection[str]) -> dict[str, SessionFacts]:
 
 def _facts(row: tuple[Any, ...], groups: Iterable[int], owners: Iterable[int], projects: Iterable[int]) -> SessionFacts:
     sets = (frozenset(groups), frozenset(owners), frozenset(projects))
-    return SessionFacts(row[0], row[1], SessionStatus(row[2]), *row[3:], *sets)
+    values: tuple[Any, ...] = (*row[:2], SessionStatus(row[2]), *row[3:], *sets)
+    return SessionFacts(*values)
 
 
 def _sets(pairs: Iterable[tuple[int, int]]) -> defaultdict[int, set[int]]:
