@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
+from typing import IO
 
 import av
 import numpy
@@ -84,10 +85,12 @@ def _read_colour(path: Path) -> Pixels:
 
 def _read_light(path: Path) -> Pixels:
     buffer = OpenImageIO.ImageBuf(str(path))
+    if not buffer.read(force=True):
+        raise BadImage(buffer.geterror())
     names = list(buffer.spec().channelnames)
     picked = OpenImageIO.ImageBufAlgo.channels(buffer, tuple(colour_channels(names)))
-    if picked.has_error or buffer.has_error:
-        raise BadImage(picked.geterror() or buffer.geterror())
+    if picked.has_error:
+        raise BadImage(picked.geterror())
     return to_srgb(numpy.asarray(picked.get_pixels(OpenImageIO.FLOAT)))
 
 
@@ -108,19 +111,26 @@ def to_srgb(light: NDArray[numpy.float32]) -> Pixels:
     return (curve * 255 + 0.5).astype(numpy.uint8)
 
 
-def encode(target: Path, fps: Fraction, paths: Iterable[Path]) -> None:
-    """Write the film, answering each path on stdout."""
+def encode(target: Path, fps: Fraction, paths: Iterable[Path], answers: IO[str]) -> None:
+    """Write the film, answering each path with one line."""
     film = FilmWriter(target, fps)
     for path in paths:
         try:
             film.add(read_image(path))
         except BadImage as error:
-            print("skipped", str(error).replace("\n", " "), flush=True)
+            print("skipped", " ".join(str(error).split()), file=answers, flush=True)
         else:
-            print("ok", flush=True)
+            print("ok", file=answers, flush=True)
     film.close()
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Libraries print complaints where they like, so the answers get a pipe of their own and stdout becomes stderr."""
     os.nice(NICE)
-    encode(Path(sys.argv[1]), Fraction(sys.argv[2]), (Path(line.rstrip("\n")) for line in sys.stdin))
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    encode(Path(sys.argv[1]), Fraction(sys.argv[2]), (Path(line.rstrip("\n")) for line in sys.stdin), answers)
+
+
+if __name__ == "__main__":
+    main()

@@ -35,7 +35,7 @@ def frame_rate(fps: float) -> Fraction:
 def encode_film(sha256s: Iterable[str], fps: float, target: Path, source: Storage) -> Film:
     """Make the film at `target`. Images that cannot be read are left out. Raises EncodingFailed."""
     command = [sys.executable, "-m", "sheepfold.server.outputs.encoder", str(target), str(frame_rate(fps))]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as encoder:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as encoder:
         try:
             answers = [_hand_over(encoder, sha256, source) for sha256 in sha256s]
             _finish(encoder)
@@ -47,19 +47,19 @@ def encode_film(sha256s: Iterable[str], fps: float, target: Path, source: Storag
     return Film(len(answers) - len(skipped), skipped)
 
 
-def _hand_over(encoder: "subprocess.Popen[str]", sha256: str, source: Storage) -> str:
+def _hand_over(encoder: "subprocess.Popen[bytes]", sha256: str, source: Storage) -> str:
     with source.local(sha256) as path:
         try:
-            print(path, file=_pipe(encoder.stdin), flush=True)
+            _pipe(encoder.stdin).write(f"{path}\n".encode())
         except BrokenPipeError:
             raise _died(encoder) from None
-        answer = _pipe(encoder.stdout).readline().rstrip("\n")
+        answer = _pipe(encoder.stdout).readline().decode().rstrip("\n")
     if not answer:
         raise _died(encoder)
     return answer
 
 
-def _finish(encoder: "subprocess.Popen[str]") -> None:
+def _finish(encoder: "subprocess.Popen[bytes]") -> None:
     _pipe(encoder.stdin).close()
     try:
         ended = encoder.wait(FINISH_SECONDS)
@@ -69,11 +69,11 @@ def _finish(encoder: "subprocess.Popen[str]") -> None:
         raise _died(encoder)
 
 
-def _pipe(pipe: IO[str] | None) -> IO[str]:
+def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
     if pipe is None:
         raise RuntimeError("the process was started without this pipe")
     return pipe
 
 
-def _died(encoder: "subprocess.Popen[str]") -> EncodingFailed:
+def _died(encoder: "subprocess.Popen[bytes]") -> EncodingFailed:
     return EncodingFailed(f"the encoder ended with {encoder.wait()}; the server's log says why")

@@ -1,0 +1,51 @@
+"""Frames as people write them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sheepfold.server.core.errors import BadInput
+from sheepfold.server.projects.frame_ranges import MAX_FRAMES, format_frames, parse_frames
+
+
+@pytest.mark.parametrize(
+    ("text", "frames"),
+    [
+        ("7", (7,)),
+        ("1-3", (1, 2, 3)),
+        ("3,1-2,2", (1, 2, 3)),
+        (" 1 - 3 , 10 ", (1, 2, 3, 10)),
+        ("0-10x5", (0, 5, 10)),
+        ("1-4x2,", (1, 3)),
+        ("1048574", (1048574,)),
+    ],
+)
+def test_ranges_are_read(text: str, frames: tuple[int, ...]) -> None:
+    assert parse_frames(text) == frames
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("", "no frames"),
+        (" , ", "no frames"),
+        ("a", "`a`"),
+        ("-3", "`-3`"),
+        ("1-2-3", "`1-2-3`"),
+        ("3-1", "`3-1`"),
+        ("1-9x0", "`1-9x0`"),
+        ("1048575", "`1048575`"),
+        ("1-3;5", "`1-3;5`"),
+        ("1,2,9999999999", "`9999999999`"),
+        ("0-1000000", f"more than {MAX_FRAMES}"),
+        ("0-199999,200000-399999", f"more than {MAX_FRAMES}"),
+    ],
+)
+def test_what_is_no_range_is_named(text: str, named: str) -> None:
+    with pytest.raises(BadInput, match=named):
+        parse_frames(text)
+
+
+@given(st.sets(st.integers(0, 300), min_size=1))
+def test_what_is_written_is_read_back(frames: set[int]) -> None:
+    assert parse_frames(format_frames(frames)) == tuple(sorted(frames))
