@@ -9,7 +9,6 @@ class Job(StrEnum):
     """The tasks of `pipeline.tasks`, by name."""
 
     ANALYSE = "analyse"
-    PACK = "pack"
     ENCODE_VIDEO = "encode_video"
 
 

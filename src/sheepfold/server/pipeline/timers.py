@@ -10,9 +10,8 @@ import structlog
 from django.db import DatabaseError, connection
 
 from sheepfold.server.core.clock import now
-from sheepfold.server.core.config import config
 from sheepfold.server.core.events import forget_events
-from sheepfold.server.core.leader import Leadership
+from sheepfold.server.core.exclusive import exclusively
 from sheepfold.server.core.throttle import forget_failures
 from sheepfold.server.pipeline.endings import reopen_projects, settle_retries
 from sheepfold.server.pipeline.farm_numbers import write_numbers
@@ -51,15 +50,20 @@ def start_timers() -> threading.Thread:
 
 
 def _run() -> None:
-    leadership = Leadership(config().data_dir)
-    due = dict.fromkeys(TIMERS, 0.0)
     while True:
         try:
-            if leadership.leads():
-                run_due(due, time.monotonic())
-        except DatabaseError as error:
+            with exclusively("timers") as mine:
+                _lead(mine)
+        except DatabaseError as error:  # the lock went with the connection: another process may lead now
             log.warning("timers not run, trying again", error=str(error))
             connection.close()
+        time.sleep(TICK)
+
+
+def _lead(mine: bool) -> None:
+    due = dict.fromkeys(TIMERS, 0.0)
+    while mine:
+        run_due(due, time.monotonic())
         time.sleep(TICK)
 
 
