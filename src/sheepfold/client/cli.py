@@ -1,28 +1,41 @@
 """`sheepfold client`: settings from flags, then the client runs in the foreground."""
 
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from sheepfold.client.config import ConfigError, Settings, load_settings
+from sheepfold.client import first_run
+from sheepfold.client.commands import Commands, StatusKeeper, listen
+from sheepfold.client.config import ConfigError, Settings, Ui, load_settings
+from sheepfold.client.devices import PROCESSOR, Blender
+from sheepfold.client.discovery import find_farms
 from sheepfold.client.events import Event
+from sheepfold.client.hardware import read_hardware
+from sheepfold.client.service import describe_service, install, own_command
 from sheepfold.client.supply import ExitCode
 from sheepfold.client.ui import LogListener, make_display, start_log
-from sheepfold.client.worker import run
+from sheepfold.client.worker import Client, run
 
 _SHORT_NAMES = {"key_file": "--key"}
+
+
+def flag_of(name: str) -> str:
+    """The flag of a setting."""
+    return _SHORT_NAMES.get(name, f"--{name.replace('_', '-')}")
 
 
 def _options(command: Callable[..., Any]) -> Callable[..., Any]:
     """A flag for every setting, so that none can be forgotten."""
     for name, setting in reversed(Settings.model_fields.items()):
-        flag = _SHORT_NAMES.get(name, f"--{name.replace('_', '-')}")
-        if setting.annotation is bool:
+        flag = flag_of(name)
+        is_switch = setting.annotation is bool
+        if is_switch:
             flag = f"{flag}/--no-{name.replace('_', '-')}"
-        kind = bool if setting.annotation is bool else str
+        kind = bool if is_switch else str
         command = click.option(flag, name, type=kind, default=None, help=setting.description)(command)
     return command
 
@@ -34,28 +47,84 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.pass_context
 def client(context: click.Context, /, config: Path | None, as_json: bool, **flags: object) -> None:
     """Render for a farm on this machine. Ctrl-C ends it after the frame, a second Ctrl-C at once."""
-    if context.invoked_subcommand is not None:
-        return
     if as_json:
         flags["ui"] = "json"
     try:
         settings = load_settings(flags, config)
+        context.obj = settings
+        if context.invoked_subcommand is None:
+            if _is_new(settings):
+                _introduce(settings, config)
+                settings = load_settings(flags, config)
+            sys.exit(_run(settings))
     except ConfigError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(ExitCode.BAD_SETTINGS)
-    sys.exit(_run(settings))
+
+
+@client.command("devices")
+@click.pass_obj
+def list_devices(settings: Settings) -> None:
+    """List what can render on this machine, as Blender sees it."""
+    click.echo("cpu")
+    for card in Blender(settings.blender).list_devices():
+        click.echo(f"{card.id}  {card.compute_type}  {card.name}")
+
+
+@client.command("install")
+@click.option("--print", "only_print", is_flag=True, help="show the service's file, change nothing")
+@click.pass_context
+def install_service(context: click.Context, /, only_print: bool) -> None:
+    """Start the client with this machine, with the flags that are given before `install`."""
+    flags = _given_flags(context)
+    service = describe_service(sys.platform, own_command(flags), Path.home())
+    if only_print:
+        click.echo(service.text, nl=False)
+        return
+    undone = install(service)
+    click.echo(f"wrote {service.path}")
+    for words in undone:
+        click.echo(f"to do by hand: {words}", err=True)
+    sys.exit(1 if undone else 0)
+
+
+def _given_flags(context: click.Context) -> list[str]:
+    """The flags of `sheepfold client` that were typed. None of them holds a secret."""
+    given = context.parent.params if context.parent else {}
+    words: list[str] = []
+    for name, value in given.items():
+        if isinstance(value, bool) and name in Settings.model_fields:
+            words.append(flag_of(name) if value else f"--no-{name.replace('_', '-')}")
+        elif value is not None and name not in ("as_json", "ui"):
+            words += [flag_of(name), str(value)]
+    return words
+
+
+def _is_new(settings: Settings) -> bool:
+    """Whether there is somebody to ask for what is missing."""
+    return not settings.server and not settings.login and sys.stdin.isatty() and settings.ui is not Ui.JSON
+
+
+def _introduce(settings: Settings, config: Path | None) -> None:
+    answers = first_run.ask(find_farms())
+    click.echo(f"saved in {first_run.save(answers, read_hardware(), config)}")
+    with tempfile.TemporaryDirectory() as folder:
+        works = Blender(settings.blender).can_render(PROCESSOR, Path(folder))
+    click.echo("A test frame rendered well." if works else "No Blender here to test with; the farm brings its own.")
 
 
 def _run(settings: Settings) -> ExitCode:
-    display, log = make_display(settings.ui, sys.stdout), LogListener()
+    display, log, status = make_display(settings.ui, sys.stdout), LogListener(), StatusKeeper()
     if settings.log_file is not None:
         start_log(settings.log_file)
 
     def listener(event: Event) -> None:
-        display(event)
-        log(event)
+        for hear in (status, display, log):
+            hear(event)
 
+    running = Client()
+    listen(Commands(running.control, running.block_projects, status.read, listener))
     try:
-        return run(settings, listener)
+        return run(settings, listener, running)
     finally:
         display.close()

@@ -74,7 +74,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="SHEEPFOLD_", frozen=True, extra="ignore", env_ignore_empty=True)
 
-    server: str = Field("", description="address of the farm, such as https://farm.example")
+    server: str = Field("", description="address of the farm; auto = look on this network")
     login: str = Field("", description="name of your account at the farm")
     key_file: Path = Field(
         default_factory=lambda: config_folder() / "key",
@@ -90,7 +90,10 @@ class Settings(BaseSettings):
     frame_time: Seconds | None = Field(None, description="longest time for one frame, such as 30m")
     silent_time: Seconds = Field(900, description="a Blender that neither speaks nor works for so long is ended")
     priority: Annotated[int, Field(ge=-20, le=19)] = Field(19, description="19 is the most polite, 0 is normal")
-    devices: Words = Field(("cpu",), description="what renders: cpu, gpu, all, or names from --list-devices")
+    devices: Words = Field(
+        ("cpu",), description="what renders: cpu, gpu, all, or names that `sheepfold client devices` lists"
+    )
+    blender: str = Field("blender", description="Blender of this machine, asked for its graphics cards")
     hostname: str = Field("", description="name of this machine on the farm's pages")
     proxy: str | None = Field(None, description="proxy for everything, such as http://proxy.example:3128")
     ca_file: Path | None = Field(None, description="certificates to trust instead of the system's")
@@ -112,6 +115,8 @@ class Settings(BaseSettings):
     @field_validator("server")
     @classmethod
     def _check_server(cls, value: str) -> str:
+        if value == "auto":
+            return value
         if value and not re.match(r"https?://[^/]+", value):
             raise ValueError("must begin with http:// or https://")
         return value.rstrip("/")

@@ -19,6 +19,7 @@ class Control:
 
     def __init__(self) -> None:
         self._wish = Wish.RUN
+        self.priority: int | None = None  # instead of the settings', from the next frame on
         self._changed = threading.Condition()
 
     @property

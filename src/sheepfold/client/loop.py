@@ -354,7 +354,7 @@ class DeviceLoop:
                 memory_kib=settings.memory // 1024 if settings.memory else None,
                 seconds=settings.frame_time,
                 silent_seconds=settings.silent_time,
-                priority=settings.priority,
+                priority=settings.priority if self._control.priority is None else self._control.priority,
             ),
         )
 

@@ -1,5 +1,6 @@
 """What the owner sees: a live table, plain lines, or JSON events. All are listeners of the client's events."""
 
+import contextlib
 import json
 import logging
 import logging.handlers
@@ -63,7 +64,7 @@ class JsonDisplay:
     def __call__(self, event: Event) -> None:
         line = json.dumps({"event": type(event).__name__, **asdict(event)})
         with self._lock:
-            print(line, file=self._out, flush=True)
+            _write(self._out, f"{line}\n")
 
     def close(self) -> None:
         """Every line is out already."""
@@ -90,15 +91,15 @@ class LineDisplay:
 
     def _print(self, text: str) -> None:
         self._end_rewriting()
-        print(text, file=self._out, flush=True)
+        _write(self._out, f"{text}\n")
 
     def _rewrite(self, text: str) -> None:
         self._rewriting = True
-        print(f"\r{text:<78}", end="", file=self._out, flush=True)
+        _write(self._out, f"\r{text:<78}")
 
     def _end_rewriting(self) -> None:
         if self._rewriting:
-            print(f"\r{'':<78}\r", end="", file=self._out)
+            _write(self._out, f"\r{'':<78}\r")
         self._rewriting = False
 
 
@@ -120,6 +121,13 @@ class LiveDisplay:
     def _draw(self) -> RenderableType:
         with self._lock:
             return draw(self._status)
+
+
+def _write(out: TextIO, text: str) -> None:
+    """A reader that has gone away must not end the rendering."""
+    with contextlib.suppress(OSError, ValueError):
+        out.write(text)
+        out.flush()
 
 
 def draw(status: Status) -> RenderableType:

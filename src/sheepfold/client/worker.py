@@ -1,17 +1,22 @@
 """Puts a client together from its settings and runs it: one loop for each device."""
 
 import signal
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from sheepfold.client.api import FarmError
 from sheepfold.client.blender.fresh import FreshRenderer
 from sheepfold.client.blender.living import LivingRenderer
+from sheepfold.client.conditions import why_wait
 from sheepfold.client.config import ConfigError, Settings, read_key
 from sheepfold.client.control import Control
+from sheepfold.client.devices import PROCESSOR, Blender, choose_devices
+from sheepfold.client.discovery import find_farms
 from sheepfold.client.events import Level, Listener, Message, Stopping
 from sheepfold.client.fetch import Cache
 from sheepfold.client.hardware import read_hardware
@@ -21,7 +26,7 @@ from sheepfold.client.outbox import Entry, Outbox
 from sheepfold.client.sandbox import Cage, NoCageError, choose_cage
 from sheepfold.client.session import Identity
 from sheepfold.client.supply import ExitCode
-from sheepfold.client.task import Device
+from sheepfold.client.task import Device, DeviceKind
 from sheepfold.client.ui import LineDisplay
 
 _LOOK_SECONDS = 0.2  # how long "end now" may go unnoticed
@@ -50,9 +55,10 @@ def run(settings: Settings, listener: Listener | None = None, client: Client | N
     try:
         check(settings)
         with only_one(settings.cache_dir), _signals(client.control, listener):
+            settings = with_server(settings)
             cage = choose_cage(settings.cage)
             listener(Message(Level.INFO, f"Blender runs in {cage.name}"))
-            return _run_devices(_desk(settings, client.control, listener), _devices(settings, cage), client)
+            return _run_devices(_desk(settings, client.control, listener), _renderers(settings, cage, listener), client)
     except NoCageError as error:
         listener(Message(Level.ERROR, str(error)))
         return ExitCode.NO_CAGE
@@ -79,6 +85,7 @@ def _desk(settings: Settings, control: Control, listener: Listener) -> Desk:
         outbox=Outbox(settings.cache_dir / "outbox"),
         control=control,
         listener=listener,
+        why_wait=lambda: why_wait(settings),
     )
 
 
@@ -95,9 +102,39 @@ def _identity(settings: Settings) -> Identity:
     )
 
 
-def _devices(settings: Settings, cage: Cage) -> list[tuple[Device, Renderer]]:
-    renderer = LivingRenderer(cage, settings.persistent_data) if settings.living else FreshRenderer(cage)
-    return [(Device(), renderer)]
+def with_server(settings: Settings) -> Settings:
+    """Settings whose farm is known: `auto` takes the first on this network. Raises ConfigError."""
+    if settings.server != "auto":
+        return settings
+    farms = find_farms()
+    if not farms:
+        raise ConfigError("no farm announces itself on this network: give its address with --server")
+    return settings.model_copy(update={"server": farms[0]})
+
+
+def _renderers(settings: Settings, cage: Cage, listener: Listener) -> list[tuple[Device, Renderer]]:
+    return [(device, _renderer(settings, cage)) for device in _devices(settings, listener)]
+
+
+def _renderer(settings: Settings, cage: Cage) -> Renderer:
+    return LivingRenderer(cage, settings.persistent_data) if settings.living else FreshRenderer(cage)
+
+
+def _devices(settings: Settings, listener: Listener) -> list[Device]:
+    """The wanted devices that pass their test; the processor when no card does."""
+    blender = Blender(settings.blender)
+    only_cpu = all(word.lower() == "cpu" for word in settings.devices)
+    wanted = choose_devices(settings.devices, [] if only_cpu else blender.list_devices())
+    with tempfile.TemporaryDirectory() as folder:
+        passed = [device for device in wanted if _passes(blender, device, Path(folder), listener)]
+    return passed or [PROCESSOR]
+
+
+def _passes(blender: Blender, device: Device, folder: Path, listener: Listener) -> bool:
+    if device.kind is DeviceKind.CPU or blender.can_render(device, folder):
+        return True
+    listener(Message(Level.WARNING, f"{device.name} cannot render with {device.compute_type}: it is left out"))
+    return False
 
 
 def _run_devices(desk: Desk, devices: list[tuple[Device, Renderer]], client: Client) -> ExitCode:

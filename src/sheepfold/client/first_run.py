@@ -1,0 +1,77 @@
+"""Three questions for a new machine: which farm, who are you there, how much of this machine."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import click
+
+from sheepfold.client.config import ConfigError, default_settings_file, load_settings, write_key
+from sheepfold.client.hardware import Hardware
+
+
+class Share(StrEnum):
+    """How much of the machine may be used."""
+
+    ALL = "all"
+    HALF = "half"
+    IDLE = "idle"
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What was answered."""
+
+    server: str
+    login: str
+    key: str
+    share: Share
+
+
+def ask(farms: Sequence[str]) -> Answers:
+    """Ask on the terminal. `farms`: addresses found on the local network; the first is offered."""
+    click.echo("This machine does not render for a farm yet. Three questions:")
+    server = click.prompt("1. Address of the farm", default=farms[0] if farms else None, value_proc=_address)
+    click.echo("2. Your account there. A render key is made on the farm's page under `Machines`.")
+    login = click.prompt("   Login")
+    key = click.prompt("   Render key (not shown)", hide_input=True)
+    share = click.prompt(
+        "3. How much of this machine: all of it, half of it, or all while nobody uses it",
+        type=click.Choice(list(Share)),
+        default=Share.IDLE,
+    )
+    return Answers(server, login, key, Share(share))
+
+
+def settings_text(answers: Answers, hardware: Hardware, key_file: Path) -> str:
+    """The settings file for the answers."""
+    lines = [
+        f"server = {json.dumps(answers.server)}",
+        f"login = {json.dumps(answers.login)}",
+        f"key_file = {json.dumps(str(key_file))}",
+    ]
+    if answers.share is Share.HALF:
+        lines += [f"cores = {max(hardware.cores // 2, 1)}", f'memory = "{hardware.ram_kib // 2 // 1024}M"']
+    if answers.share is Share.IDLE:
+        lines.append("idle_minutes = 10")
+    return "\n".join([*lines, ""])
+
+
+def save(answers: Answers, hardware: Hardware, file: Path | None = None) -> Path:
+    """Write key and settings for the next runs. Returns the settings file."""
+    path = file or default_settings_file()
+    key_file = path.parent / "key"
+    write_key(key_file, answers.key.strip())
+    path.write_text(settings_text(answers, hardware, key_file), encoding="utf-8")
+    return path
+
+
+def _address(text: str) -> str:
+    """Accepts an address without its scheme, too."""
+    url = text.strip() if "://" in text else f"https://{text.strip()}"
+    try:
+        return load_settings({"server": url}).server
+    except ConfigError as error:
+        raise click.BadParameter(str(error)) from error
