@@ -18,7 +18,7 @@ def exclusively(name: str) -> Iterator[bool]:
         with _by_session(name) as mine:
             yield mine
     else:
-        with _by_file(config().tmp_dir / "locks" / name) as mine:
+        with _by_file(config().data_dir / "locks" / name) as mine:
             yield mine
 
 

@@ -183,6 +183,11 @@ def purge(*, project_id: int) -> None:
         raise NotFound("there is no such project in the bin")
 
 
+def forget_upload(*, project_id: int) -> None:
+    """Nobody went on with its upload: a project that never had any bytes goes at once."""
+    Project.objects.filter(pk=project_id, status=ProjectStatus.UPLOADING).delete()
+
+
 def _move(project_id: int, to: ProjectStatus, **values: object) -> None:
     _update(project_id, sources(to), status=to, **values)
 
