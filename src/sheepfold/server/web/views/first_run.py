@@ -19,7 +19,6 @@ from sheepfold.server.core.storage import store
 from sheepfold.server.renderers.queries import renderers
 from sheepfold.server.web.access import changes
 
-BACKEND = "django.contrib.auth.backends.ModelBackend"
 PROBE = b"Sheepfold can write here.\n"
 BLENDER_SECONDS = 20
 
@@ -59,7 +58,7 @@ def first_run(request: HttpRequest, secret: str) -> HttpResponse:
 def _take_over(request: HttpRequest, secret: str, form: AdminForm) -> HttpResponse:
     admin = take_over(secret=secret, **form.cleaned_data)
     record_audit(actor_id=admin.pk, action="first run", subject=admin.username)
-    login(request, admin, backend=BACKEND)
+    login(request, admin)
     return HttpResponseRedirect("/machines/lend/?first=1" if renderers() else "/admin/renderers/")
 
 
