@@ -3,8 +3,7 @@
 from datetime import datetime, timedelta
 
 from sheepfold.server.projects.models import Project
-
-BIN_DAYS = 30
+from sheepfold.server.projects.queries import BIN_DAYS
 
 
 def gone_on(project: Project) -> datetime | None:
