@@ -12,19 +12,23 @@ from sheepfold.server.core.storage import BlobRef
 from sheepfold.server.projects import actions
 from sheepfold.server.projects.actions import Analysis, SceneDefaults
 from sheepfold.server.projects.changes import SettingsChange
+from sheepfold.server.projects.facts import SceneFacts
 from sheepfold.server.projects.formats import OutputFormat, rendered_format
 from sheepfold.server.projects.models import FrameOrder, Project, ProjectStatus, Visibility
 from sheepfold.server.projects.queries import binned_before, waiting_for_analysis
-from tests.server.farm import NOON, later, make_project, make_user
+from tests.server.farm import NOON, later, make_project, make_renderer, make_user
 
 pytestmark = pytest.mark.django_db
 
 UPLOAD = BlobRef("a" * 64, "a" * 32, 10, "application/zip")
 ARCHIVE = BlobRef("b" * 64, "b" * 32, 20, "application/zip")
 DEFAULTS = SceneDefaults(width=960, height=540, percentage=50, fps=25, frames="1-24", output_format=OutputFormat.PNG)
-ANALYSIS = Analysis(
-    facts={"width": 1920, "height": 1080}, problems=[], blend_path="walk.blend", defaults=DEFAULTS, renderer_id=None
-)
+FACTS = SceneFacts(
+    version="4.2", scene="Scene", scenes=("Scene",), frame_start=1, frame_end=24, frame_step=1, fps=25, width=1920,
+    height=1080, percentage=50, crop=None, engine="CYCLES", samples=64, file_format="PNG", color_mode="RGB",
+    camera="Camera", uses_gpu=False, stereo=False, file_outputs=0, scripts=(), drivers=(), unbaked=(), size=1000,
+)  # fmt: skip
+ANALYSIS = Analysis(facts=FACTS.to_json(), problems=[], blend_path="walk.blend", defaults=DEFAULTS, renderer_id=None)
 STEPS = {
     ProjectStatus.ANALYSING: lambda pk: actions.finish_upload(project_id=pk, ref=UPLOAD, upload_name="walk.zip"),
     ProjectStatus.READY: lambda pk: actions.record_analysis(project_id=pk, analysis=ANALYSIS, archive=ARCHIVE),
@@ -51,6 +55,7 @@ def ready(owner: User | None = None) -> Project:
     project = uploaded(owner)
     STEPS[ProjectStatus.ANALYSING](project.pk)
     STEPS[ProjectStatus.READY](project.pk)
+    actions.assign_renderer(project_id=project.pk, renderer_id=make_renderer().pk)
     project.refresh_from_db()
     return project
 
@@ -76,6 +81,9 @@ def test_a_project_passes_from_upload_to_the_last_tile() -> None:
     actions.finish_upload(project_id=project.pk, ref=UPLOAD, upload_name="walk.zip")
     assert waiting_for_analysis() == [project.pk]
     actions.record_analysis(project_id=project.pk, analysis=ANALYSIS, archive=ARCHIVE)
+    with pytest.raises(Conflict, match="no Blender yet"):
+        actions.mark_started(project_id=project.pk, now=NOON)
+    actions.assign_renderer(project_id=project.pk, renderer_id=make_renderer().pk)
     actions.mark_started(project_id=project.pk, now=NOON)
     assert actions.mark_finished(project_id=project.pk, now=later(hours=1))
     assert not actions.mark_finished(project_id=project.pk, now=later(hours=2))

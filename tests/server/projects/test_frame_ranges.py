@@ -49,3 +49,16 @@ def test_what_is_no_range_is_named(text: str, named: str) -> None:
 @given(st.sets(st.integers(0, 300), min_size=1))
 def test_what_is_written_is_read_back(frames: set[int]) -> None:
     assert parse_frames(format_frames(frames)) == tuple(sorted(frames))
+
+
+@pytest.mark.parametrize(
+    ("text", "short"),
+    [("1,2,3,7", "1-3,7"), ("1-9x2", "1-9x2"), ("1,5", "1,5"), ("1,2", "1-2"), ("0,10,20,30,31", "0-30x10,31")],
+)
+def test_even_runs_are_written_short(text: str, short: str) -> None:
+    assert format_frames(parse_frames(text)) == short
+
+
+def test_frames_too_scattered_to_be_kept_are_refused() -> None:
+    with pytest.raises(BadInput, match="too scattered"):
+        format_frames(number * number for number in range(500))

@@ -1,11 +1,22 @@
 """From an upload to a project that can be started: looks into the scene, chooses its Blender, packs the archive."""
 
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from sheepfold.server.core.storage import BlobRef
+from sheepfold.server.core.config import config
+from sheepfold.server.core.storage import BlobRef, store, temporary_path
 from sheepfold.server.projects import actions as projects
-from sheepfold.server.projects.actions import Analysis
+from sheepfold.server.projects.actions import Analysis, SceneDefaults
+from sheepfold.server.projects.analysis import analyse
+from sheepfold.server.projects.archives import Contents, choose_blend, inspect
+from sheepfold.server.projects.facts import Report, SceneFacts, Severity
+from sheepfold.server.projects.formats import rendered_format
 from sheepfold.server.projects.models import Project
+from sheepfold.server.projects.packing import MEDIA_TYPE, pack_scene, unpack_blends
+from sheepfold.server.projects.queries import without_renderer
+from sheepfold.server.renderers.queries import choose_renderer
+from sheepfold.server.renderers.versions import parse_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +45,64 @@ Outcome = Refused | SeveralScenes | Ready
 
 
 def prepare(project: Project) -> Outcome:
-    """Look into the upload of a project. Raises OSError and Unavailable for what may pass."""
-    return Refused("looking into scenes is not possible on this farm")
+    """Look into the upload of a project. Raises BadInput for a bad one, OSError and Unavailable for what may pass."""
+    if project.upload_id is None:
+        raise ValueError(f"project {project.pk} has no upload")
+    with store().local(project.upload_id) as upload:
+        contents = inspect(upload, project.upload_name)
+        blend = choose_blend(contents, project.blend_path)
+        if blend is None:
+            return SeveralScenes(contents.blends)
+        report = _look_into(upload, contents, blend)
+        return Refused(report.refusal) if report.refusal else Ready(_analysis(report, blend), _pack(upload, contents))
+
+
+def _look_into(upload: Path, contents: Contents, blend: str) -> Report:
+    with TemporaryDirectory(dir=config().tmp_dir) as name:
+        folder = Path(name)
+        unpack_blends(upload, contents, folder)
+        return analyse(folder, blend, [entry.path for entry in contents.entries])
+
+
+def _analysis(report: Report, blend: str) -> Analysis:
+    choice = choose_renderer(parse_version(report.facts.version))
+    problems = [{"kind": one.kind, "severity": one.severity, "text": one.text} for one in report.problems]
+    if choice.note:
+        problems.append({"kind": "blender-version", "severity": Severity.WARN, "text": choice.note})
+    return Analysis(
+        facts=report.facts.to_json(),
+        problems=problems,
+        blend_path=blend,
+        defaults=_defaults(report.facts),
+        renderer_id=choice.renderer_id,
+    )
+
+
+def _defaults(facts: SceneFacts) -> SceneDefaults:
+    width, height = facts.size_at(facts.percentage)
+    return SceneDefaults(
+        width=width,
+        height=height,
+        percentage=facts.percentage,
+        fps=facts.fps,
+        frames=facts.frames,
+        output_format=rendered_format(facts.file_format),
+        use_gpu=facts.uses_gpu,
+    )
+
+
+def _pack(upload: Path, contents: Contents) -> BlobRef:
+    with temporary_path(".zip") as target:
+        pack_scene(upload, contents, target)
+        return store().keep(target, MEDIA_TYPE)
+
+
+def give_missing_renderers() -> None:
+    """Projects that were analysed when the farm had no Blender get theirs."""
+    for project_id, version in without_renderer():
+        choice = choose_renderer(parse_version(version))
+        if choice.renderer_id is not None:
+            projects.assign_renderer(project_id=project_id, renderer_id=choice.renderer_id)
 
 
 def record(project_id: int, outcome: Outcome) -> None:

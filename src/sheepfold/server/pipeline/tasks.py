@@ -42,7 +42,8 @@ def encode_video(project_id: int) -> None:
 
 
 def requeue_lost(*, now: datetime) -> None:
-    """Enqueue what rows wait for and neither the queue nor a worker has."""
+    """Enqueue what rows wait for and the queue does not have. What a worker has in hand is not done twice."""
+    preparing.give_missing_renderers()
     queued = {(task.name, *task.args) for task in huey.pending()}
     wanted = [(analyse, number) for number in waiting_for_analysis()]
     wanted += [(encode_video, number) for number in videos_waited_for()]

@@ -13,6 +13,7 @@ from sheepfold.server.core.actions import record_blob
 from sheepfold.server.core.errors import BadInput, Conflict, Forbidden, NotFound
 from sheepfold.server.core.storage import BlobRef
 from sheepfold.server.projects.changes import SettingsChange, allowed_in, changed_values
+from sheepfold.server.projects.facts import SceneFacts
 from sheepfold.server.projects.formats import OutputFormat
 from sheepfold.server.projects.frame_ranges import format_frames, parse_frames
 from sheepfold.server.projects.models import Project, ProjectStatus
@@ -97,6 +98,12 @@ def record_analysis(*, project_id: int, analysis: Analysis, archive: BlobRef, ar
     )
 
 
+def assign_renderer(*, project_id: int, renderer_id: int) -> None:
+    """The farm has a Blender for it now. A project that got one meanwhile keeps it."""
+    rows = Project.objects.filter(pk=project_id, status=ProjectStatus.READY, renderer=None)
+    rows.update(renderer_id=renderer_id)
+
+
 def reject_project(*, project_id: int, reason: str) -> None:
     """The upload cannot be rendered; the reason says why and what to do."""
     _move(project_id, ProjectStatus.REJECTED, reason=reason)
@@ -125,7 +132,12 @@ def add_frames(*, project_id: int, frames: str) -> None:
 
 
 def mark_started(*, project_id: int, now: datetime) -> None:
-    """Machines get its tiles from now on. Raises Forbidden if the owner has too many projects open."""
+    """Machines get its tiles from now on.
+
+    Raises Conflict if the farm has no Blender for it, Forbidden if the owner has too many projects open.
+    """
+    if Project.objects.filter(pk=project_id, status=ProjectStatus.READY, renderer=None).exists():
+        raise Conflict("the farm has no Blender yet; ask an admin to add one, then start the project")
     with transaction.atomic():
         _update(project_id, {ProjectStatus.READY}, status=ProjectStatus.RENDERING, started_at=now, reason="")
         _check_open_limit(project_id)
@@ -227,12 +239,11 @@ def _check_devices(project: Project, values: Mapping[str, Any]) -> None:
         raise BadInput("with neither CPU nor GPU nothing can render; allow at least one of them")
 
 
-def _with_size(project: Project, values: dict[str, object]) -> dict[str, object]:
-    """A new percentage changes the size in pixels, rounded down as Blender does it."""
+def _with_size(project: Project, values: dict[str, Any]) -> dict[str, Any]:
+    """A new percentage changes the size in pixels."""
     if "percentage" not in values:
         return values
-    percentage = values["percentage"]
-    width, height = project.facts["width"] * percentage // 100, project.facts["height"] * percentage // 100
+    width, height = SceneFacts.from_json(project.facts).size_at(values["percentage"])
     return {**values, "width": width, "height": height}
 
 

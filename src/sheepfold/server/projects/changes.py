@@ -1,6 +1,7 @@
 """What an owner may change about a project, and when."""
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 from sheepfold.server.core.errors import BadInput
 from sheepfold.server.projects.formats import OutputFormat
@@ -58,7 +59,7 @@ BOUNDS = {
 }
 
 
-def changed_values(change: SettingsChange) -> dict[str, object]:
+def changed_values(change: SettingsChange) -> dict[str, Any]:
     """Columns and their new values, checked. Raises BadInput naming the setting and what it may be."""
     values = {field.name: getattr(change, field.name) for field in fields(change)}
     values = {name: value for name, value in values.items() if value is not None}
@@ -74,7 +75,7 @@ def changed_values(change: SettingsChange) -> dict[str, object]:
     return values
 
 
-def allowed_in(values: dict[str, object]) -> frozenset[ProjectStatus]:
+def allowed_in(values: dict[str, Any]) -> frozenset[ProjectStatus]:
     """The statuses in which all of these may be changed."""
     return BEFORE_START if FIXED_AT_START & values.keys() else BEFORE_START | AFTER_START
 

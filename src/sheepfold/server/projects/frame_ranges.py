@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from sheepfold.protocol.limits import MAX_FRAME
 from sheepfold.server.core.errors import BadInput
 
+MAX_TEXT = 1000  # characters, as long as the column
 MAX_FRAMES = 200_000  # of one project: two hours at 25 frames a second
 PIECE = re.compile(r"(\d{1,9})(?:\s*-\s*(\d{1,9})(?:\s*x\s*(\d{1,9}))?)?")
 
@@ -24,8 +25,11 @@ def parse_frames(text: str) -> tuple[int, ...]:
 
 
 def format_frames(frames: Iterable[int]) -> str:
-    """The shortest text that `parse_frames` reads as these frames, without steps."""
-    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in _runs(sorted(set(frames))))
+    """A short text that `parse_frames` reads as these frames. Raises BadInput if none is short enough to be kept."""
+    text = ",".join(_piece(*run) for run in _runs(sorted(set(frames))))
+    if len(text) > MAX_TEXT:
+        raise BadInput("these frames are too scattered; give them as ranges, or split them over several projects")
+    return text
 
 
 def _range(piece: str) -> range:
@@ -43,9 +47,21 @@ def _range(piece: str) -> range:
     return range(first, last + 1, step)
 
 
-def _runs(frames: list[int]) -> Iterator[tuple[int, int]]:
-    start = 0
-    for index in range(1, len(frames) + 1):
-        if index == len(frames) or frames[index] != frames[index - 1] + 1:
-            yield frames[start], frames[index - 1]
-            start = index
+def _piece(first: int, last: int, step: int) -> str:
+    if first == last:
+        return str(first)
+    return f"{first}-{last}" if step == 1 else f"{first}-{last}x{step}"
+
+
+def _runs(frames: list[int]) -> Iterator[tuple[int, int, int]]:
+    """First, last and step of the longest even runs; two frames make a run only if they are neighbours."""
+    index = 0
+    while index < len(frames):
+        end = index + 1
+        step = frames[end] - frames[index] if end < len(frames) else 1
+        while end < len(frames) and frames[end] - frames[end - 1] == step:
+            end += 1
+        if end - index == 2 and step > 1:
+            end = index + 1
+        yield frames[index], frames[end - 1], step
+        index = end

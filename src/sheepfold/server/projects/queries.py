@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from sheepfold.server.projects.models import Project, ProjectStatus
 
 BIN_DAYS = 30  # a project can be taken out of the bin for so long
-RECENT = timedelta(days=1)
 
 
 def waiting_for_analysis() -> list[int]:
@@ -14,10 +13,10 @@ def waiting_for_analysis() -> list[int]:
     return list(rows.values_list("id", flat=True))
 
 
-def finished_of_late(*, now: datetime) -> list[int]:
-    """Projects whose last tile was done within a day."""
-    rows = Project.objects.filter(status=ProjectStatus.FINISHED, finished_at__gt=now - RECENT, deleted_at=None)
-    return list(rows.values_list("id", flat=True))
+def without_renderer() -> list[tuple[int, str]]:
+    """Ids of projects that are ready but for a Blender, and the version that saved their scene."""
+    rows = Project.objects.filter(status=ProjectStatus.READY, renderer=None, deleted_at=None)
+    return list(rows.values_list("id", "facts__version"))
 
 
 def binned_before(*, now: datetime) -> list[int]:
