@@ -27,7 +27,7 @@ from sheepfold.server.node_api.wire import (
 )
 from sheepfold.server.pipeline.heartbeats import Beat, serve_heartbeats
 from sheepfold.server.pipeline.reports import Report, record_reports
-from sheepfold.server.pipeline.work import WorkQuery
+from sheepfold.server.pipeline.work import WorkQuery, WorkReply
 
 log = structlog.get_logger()
 
@@ -44,18 +44,22 @@ async def request_job(request: Request, desk: Desk) -> Response:
         message = decode_work_request(params)
     query = WorkQuery(session_token_hash(request) or "", message)
     reply = await desk.commits.run(desk.work.serve_work, query)
+    return xml_answer(codec.encode_work_answer(_work_answer(request, reply)))
+
+
+def _work_answer(request: Request, reply: WorkReply) -> WorkAnswer:
+    """The reply in the form that this generation of clients understands."""
     traits = traits_of(Generation(reply.generation))
     if reply.job is None:
-        answer = WorkAnswer(traits.work_status(reply.status), None, reply.stats, reply.delete_md5s)
-    else:
-        job = replace(
-            reply.job,
-            validation_url=_validation_url(request, reply.job),
-            synchronous_upload=traits.synchronous_upload(at_once=traits.open_tiles == 1),
-            renderer=replace(reply.job.renderer, commandline=_commandline(reply.job, traits.commandline_words())),
-        )
-        answer = WorkAnswer(WorkStatus.OK, job, reply.stats, reply.delete_md5s)
-    return xml_answer(codec.encode_work_answer(answer))
+        status = traits.work_status(reply.status)
+        return WorkAnswer(status, None, reply.stats, reply.delete_md5s, reply.wait_seconds)
+    job = replace(
+        reply.job,
+        validation_url=_validation_url(request, reply.job),
+        synchronous_upload=traits.synchronous_upload(at_once=traits.open_tiles == 1),
+        renderer=replace(reply.job.renderer, commandline=_commandline(reply.job, traits.commandline_words())),
+    )
+    return WorkAnswer(WorkStatus.OK, job, reply.stats, reply.delete_md5s)
 
 
 def _validation_url(request: Request, job: Job) -> str:

@@ -17,6 +17,8 @@ Value = TypeVar("Value")
 FARM_SECONDS = 5.0
 BALANCE_SECONDS = 30.0
 MILLI = 1000
+QUESTIONS_PER_SECOND = 100  # of idle machines, all together
+SHORTEST_WAIT, LONGEST_WAIT = 5, 900  # seconds
 
 
 @dataclass(slots=True)
@@ -56,6 +58,11 @@ class FarmFacts:
             connected_machine=numbers.connected_machines,
             renderable_project=numbers.open_projects,
         )
+
+    def wait_seconds(self) -> int:
+        """When a machine without work may ask again: soon on a small farm, and never more than the farm can answer."""
+        per_machine = self._numbers.get().connected_machines // QUESTIONS_PER_SECOND
+        return min(max(per_machine, SHORTEST_WAIT), LONGEST_WAIT)
 
     def unwanted(self, cached_md5s: Iterable[str]) -> tuple[str, ...]:
         """Archives that no open project needs any more."""

@@ -9,6 +9,7 @@ from sheepfold.protocol.generations import Generation
 from sheepfold.protocol.messages import Job, Stats, WorkRequest
 from sheepfold.server.core.clock import now
 from sheepfold.server.core.events import publish
+from sheepfold.server.core.switches import FarmSwitch, switches_on
 from sheepfold.server.dispatch.actions import count_resent
 from sheepfold.server.dispatch.claims import Claim, Grant, claim
 from sheepfold.server.dispatch.eligibility import Offer
@@ -22,6 +23,7 @@ from sheepfold.server.pipeline import endings
 from sheepfold.server.pipeline.farm_facts import FarmFacts
 from sheepfold.server.pipeline.orders import JobWriter
 
+SWITCHED = {FarmSwitch.MAINTENANCE: WorkStatus.MAINTENANCE, FarmSwitch.OVERLOADED: WorkStatus.OVERLOADED}
 MAX_RESENT = 2  # a client that never reports and asks for the same tile so often has failed it
 
 
@@ -42,6 +44,7 @@ class WorkReply:
     job: Job | None = None
     stats: Stats | None = None
     delete_md5s: tuple[str, ...] = ()
+    wait_seconds: int | None = None  # when to ask again; only Sheepfold's client obeys
 
 
 class WorkDesk:
@@ -62,7 +65,8 @@ class WorkDesk:
         for index, query in enumerate(queries):
             refusal = _refusal(live.get(query.token_hash))
             if refusal is not None:
-                replies[index] = WorkReply(refusal, _generation(sessions.get(query.token_hash)))
+                generation = _generation(sessions.get(query.token_hash))
+                replies[index] = WorkReply(refusal, generation, wait_seconds=self.facts.wait_seconds())
             else:
                 asking[index] = live[query.token_hash]
         replies |= self._serve(queries, asking, moment)
@@ -101,15 +105,16 @@ class WorkDesk:
         self, session: SessionFacts, request: WorkRequest, grant: Grant | WorkStatus, writer: JobWriter
     ) -> WorkReply:
         delete = self.facts.unwanted(request.cached_md5s)
+        stats = self.facts.stats(session)
         if isinstance(grant, WorkStatus):
-            return WorkReply(grant, session.generation, stats=self.facts.stats(session), delete_md5s=delete)
+            return WorkReply(grant, session.generation, None, stats, delete, self.facts.wait_seconds())
         job = writer.job(grant.lease, (session.os, session.bits), grant.on_gpu)
         needed = {job.archive_md5, job.renderer.md5}
         return WorkReply(
             WorkStatus.OK,
             session.generation,
             job,
-            self.facts.stats(session),
+            stats,
             tuple(md5 for md5 in delete if md5 not in needed),
         )
 
@@ -131,7 +136,9 @@ def _refusal(session: SessionFacts | None) -> WorkStatus | None:
         return WorkStatus.SESSION_DISABLED
     if not session.may_render:
         return WorkStatus.NO_RENDERING_RIGHT
-    return WorkStatus.NO_JOB if session.machine_paused else None
+    if session.machine_paused:
+        return WorkStatus.NO_JOB
+    return next((status for switch, status in SWITCHED.items() if switch in switches_on()), None)
 
 
 def _offer(request: WorkRequest) -> Offer:
