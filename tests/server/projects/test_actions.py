@@ -26,7 +26,7 @@ DEFAULTS = SceneDefaults(width=960, height=540, percentage=50, fps=25, frames="1
 FACTS = SceneFacts(
     version="4.2", scene="Scene", scenes=("Scene",), frame_start=1, frame_end=24, frame_step=1, fps=25, width=1920,
     height=1080, percentage=50, crop=None, engine="CYCLES", samples=64, file_format="PNG", color_mode="RGB",
-    camera="Camera", uses_gpu=False, stereo=False, file_outputs=0, scripts=(), drivers=(), unbaked=(), size=1000,
+    camera="Camera", uses_gpu=False, stereo=False, writes_files=False, scripts=(), drivers=(), unbaked=(), size=1000,
 )  # fmt: skip
 ANALYSIS = Analysis(facts=FACTS.to_json(), problems=[], blend_path="walk.blend", defaults=DEFAULTS, renderer_id=None)
 STEPS = {

@@ -16,7 +16,7 @@ def waiting_for_analysis() -> list[int]:
 def without_renderer() -> list[tuple[int, str]]:
     """Ids of projects that are ready but for a Blender, and the version that saved their scene."""
     rows = Project.objects.filter(status=ProjectStatus.READY, renderer=None, deleted_at=None)
-    return list(rows.values_list("id", "facts__version"))
+    return [(project_id, facts["version"]) for project_id, facts in rows.values_list("id", "facts")]
 
 
 def binned_before(*, now: datetime) -> list[int]:
