@@ -1,4 +1,4 @@
-"""A plain SheepIt farm written from the specification alone, over a real socket. Knows nothing of Sheepfold.
+"""A plain SheepIt farm written from the specification alone, over a real socket.
 
 It answers as told: `jobs` are handed out in order, `answers` overrides the next status of a kind of request,
 `calls` is what was asked. Session parameters are read from the query only, as the specification has it.
@@ -14,7 +14,7 @@ from types import TracebackType
 from urllib.parse import parse_qsl, urlsplit
 
 CONFIG = """<?xml version="1.0" encoding="utf-8"?>
-<config status="0">
+<config status="0" {more}>
   <request type="validate-job" path="/server/send_frame.php"/>
   <request type="request-job" path="/server/request_job.php"/>
   <request type="download-archive" path="/server/archive.php"/>
@@ -75,7 +75,9 @@ class Call:
 class SeedServer:
     """The farm; a context manager that listens on a free port."""
 
-    def __init__(self, jobs: list[SeedJob] | None = None, max_period: int = 900) -> None:
+    def __init__(self, jobs: list[SeedJob] | None = None, max_period: int = 900, extras: str | None = None) -> None:
+        """`extras`: what a farm answers that is more than plain."""
+        self.extras = extras
         self.jobs = deque(jobs or [])
         self.max_period = max_period
         self.answers: defaultdict[str, deque[object]] = defaultdict(deque)
@@ -135,7 +137,11 @@ class SeedServer:
             return self._status("config", 100)
         if call.query.get("password") != "secret":
             return self._status("config", 102)
-        return 200, "text/xml", CONFIG.format(max_period=self.max_period).encode()
+        return (
+            200,
+            "text/xml",
+            CONFIG.format(max_period=self.max_period, more=f'extras="{self.extras}"' if self.extras else "").encode(),
+        )
 
     def _work(self, call: Call) -> tuple[int, str, bytes]:
         if not self.jobs:

@@ -1,12 +1,12 @@
 """When a machine may render."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pytest
 
 from sheepfold.client.schedule import parse_timetable
 
-MONDAY = datetime(2026, 11, 23)
+MONDAY = datetime(2026, 11, 23, tzinfo=UTC)
 
 
 def at(day: int, clock: str) -> datetime:
@@ -38,11 +38,11 @@ def test_minute_is_allowed(text: str, day: int, clock: str, allowed: bool) -> No
 
 
 def test_next_start() -> None:
-    assert parse_timetable("mon 22:00-06:00").next_start(at(1, "07:00")) == datetime(2026, 11, 30, 22, 0)
+    assert parse_timetable("mon 22:00-06:00").next_start(at(1, "07:00")) == datetime(2026, 11, 30, 22, 0, tzinfo=UTC)
     assert parse_timetable("").next_start(at(1, "07:00")) == at(1, "07:00")
 
 
 @pytest.mark.parametrize("text", ["noon", "10:00", "25:00-26:00", "10:60-11:00", "xyz 10:00-11:00", "24:01-25:00"])
 def test_nonsense_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="mon|time of day|weekday"):
+    with pytest.raises(ValueError, match=r"mon|time of day|weekday"):
         parse_timetable(text)

@@ -1,86 +1,19 @@
 """The life of a client at a plain SheepIt farm, over a real socket, with a script in Blender's place."""
 
 import json
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
-from packing import zip_of
+from running import Run
 from seed_server import Call, SeedJob, SeedServer
 
 from sheepfold.client.config import Settings
-from sheepfold.client.events import Event, FrameAccepted, FrameFailed, FrameRefused, Message, Waiting
+from sheepfold.client.events import FrameAccepted, FrameFailed, FrameRefused, Message, Waiting
 from sheepfold.client.supply import ExitCode
-from sheepfold.client.worker import Client, run
 
 MakeSettings = Callable[..., Settings]
-
-
-class Run:
-    """A client in a thread of the test, with everything that it said."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.client = Client()
-        self.events: list[Event] = []
-        self.code: ExitCode | None = None
-        self._heard = threading.Condition()
-        self._thread = threading.Thread(target=self._run, args=(settings,), daemon=True)
-        self._thread.start()
-
-    def wait_for(self, kind: type[Event], seconds: float = 60.0) -> Event:
-        """The first event of a kind, as soon as it has come."""
-        with self._heard:
-            found = self._heard.wait_for(lambda: self.of(kind), timeout=seconds)
-        assert found, f"no {kind.__name__} came; came: {self.events}"
-        return found[0]
-
-    def of(self, kind: type[Event]) -> list[Event]:
-        return [event for event in self.events if isinstance(event, kind)]
-
-    def end(self) -> ExitCode | None:
-        """The exit code, once the client has ended by itself."""
-        self._thread.join(60)
-        assert not self._thread.is_alive(), f"the client does not end; it said: {self.events}"
-        return self.code
-
-    def stop(self) -> ExitCode | None:
-        self.client.control.stop_after_frame()
-        return self.end()
-
-    def _run(self, settings: Settings) -> None:
-        self.code = run(settings, self._hear, self.client)
-
-    def _hear(self, event: Event) -> None:
-        with self._heard:
-            self.events.append(event)
-            self._heard.notify_all()
-
-
-@pytest.fixture
-def start() -> Iterator[Callable[[Settings], Run]]:
-    runs: list[Run] = []
-
-    def start_one(settings: Settings) -> Run:
-        runs.append(Run(settings))
-        return runs[-1]
-
-    yield start_one
-    for one in runs:
-        one.client.control.stop_now()
-        one.end()
-
-
-@pytest.fixture
-def job(script_renderer: bytes) -> Callable[..., SeedJob]:
-    """Makes a job whose scene tells the script in Blender's place what to do."""
-
-    def make(frame: int = 1, **orders: object) -> SeedJob:
-        scene = zip_of({"a.blend": json.dumps(orders).encode()})
-        return SeedJob(42, frame, "a.blend", scene, script_renderer, extras=f"t{frame}")
-
-    return make
 
 
 def test_renders_all_frames_and_logs_out(
@@ -154,7 +87,7 @@ def test_waits_and_says_when_it_asks_again(
     with SeedServer() as farm:
         farm.answers["work"].append(status)
         run = start(settings(farm.url))
-        waiting = run.wait_for(Waiting)
+        waiting = run.wait_for(Waiting)[0]
         assert isinstance(waiting, Waiting)
         assert waiting.seconds is not None
         assert 60 <= waiting.seconds <= 1080
@@ -181,7 +114,7 @@ def test_stop_by_heartbeat_kills_the_whole_tree_and_reports_it(
     with SeedServer([long, job(8)], max_period=1) as farm:
         farm.answers["heartbeat"].extend([stop_when(started)] * 200)
         run = start(settings(farm.url))
-        failed = run.wait_for(FrameFailed)
+        failed = run.wait_for(FrameFailed)[0]
         assert isinstance(failed, FrameFailed)
         assert (failed.frame, int(failed.kind)) == (7, 22)
         report = farm.wait_for("error")[0]

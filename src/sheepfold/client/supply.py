@@ -52,6 +52,7 @@ class NoJob:
 # Seconds until the next question when the farm does not say: they grow with each answer of the same row.
 _GROWING = (60.0, 120.0, 300.0, 600.0, 900.0)
 _AFTER_TROUBLE = (10.0, 30.0, 60.0, 120.0, 300.0)
+_OWN_FARM_WAIT = 60.0  # a Sheepfold farm answers in a millisecond and says when it wants to be asked less
 _BUSY_FARM = (600.0, 900.0, 1200.0, 1800.0)
 _WAITS: dict[int, tuple[str, tuple[float, ...]]] = {
     WorkStatus.NO_JOB: ("the farm has no work for this machine now", _GROWING),
@@ -179,7 +180,10 @@ class Supply:
             reason, code = _ENDS[status]
             return NoJob(reason, end=code)
         reason, waits = _WAITS.get(status, (f"the farm answered with unknown status {status}", _GROWING))
-        return self._wait(reason, answer.wait_seconds or spread(_step(waits, self._row)))
+        pause = _step(waits, self._row)
+        if self._session.agreed is not None:
+            pause = min(pause, _OWN_FARM_WAIT)
+        return self._wait(reason, answer.wait_seconds or spread(pause))
 
     def _wait(self, reason: str, seconds: float) -> NoJob:
         self._row += 1

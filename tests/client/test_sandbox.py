@@ -1,0 +1,137 @@
+"""What a scene's script cannot do, in each cage, with real Blender."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from sheepfold.client.blender.fresh import FreshRenderer
+from sheepfold.client.config import CageChoice
+from sheepfold.client.sandbox import Bubblewrap, Cage, Landlock, NoCageError, choose_cage, works
+from sheepfold.client.task import Rendered, RenderFailed, RenderLimits, RenderTask, StopFlag
+
+# Tries everything once, writes what came of it beside the picture, and lets the frame render.
+HOSTILE = """
+import bpy, json, os, socket, subprocess
+def attempt(action):
+    try:
+        return "allowed: " + repr(action())[:60]
+    except Exception as error:
+        return "refused: " + type(error).__name__
+results = {{
+    "read the owner's file": attempt(lambda: open({secret!r}).read()),
+    "list the owner's folder": attempt(lambda: os.listdir({home!r})),
+    "write outside": attempt(lambda: open({outside!r}, "w").write("x")),
+    "write into the system": attempt(lambda: open("/usr/bin/sheepfold-was-here", "w").write("x")),
+    "change the scene": attempt(lambda: open(bpy.data.filepath, "r+b").write(b"x")),
+    "talk to this machine": attempt(lambda: socket.create_connection(("127.0.0.1", {port}), 2)),
+    "talk by datagram": attempt(lambda: socket.socket(type=socket.SOCK_DGRAM).sendto(b"x", ("10.0.0.1", 53))),
+    "read the accounts": attempt(lambda: open("/etc/shadow").read()),
+}}
+with open(os.path.join(os.environ["HOME"], "results.json"), "w") as out:
+    json.dump(results, out)
+"""
+
+CAGES = [Bubblewrap(), Landlock()]
+
+
+@pytest.fixture
+def task(tmp_path: Path, blender_dir: Path, plain_scene: Path) -> Callable[..., RenderTask]:
+    def make(script: str, limits: RenderLimits | None = None) -> RenderTask:
+        home = tmp_path / "cage"
+        (home / "frame").mkdir(parents=True)
+        return RenderTask(
+            job=42,
+            frame=1,
+            renderer_dir=blender_dir,
+            scene_dir=plain_scene.parent,
+            scene=plain_scene.name,
+            home=home,
+            work_dir=home / "frame",
+            commandline=".e --factory-startup -b .c -o .o -f .f -x 1",
+            script=script,
+            limits=limits or RenderLimits(),
+        )
+
+    return make
+
+
+def ignore(_progress: object) -> None:
+    """Progress does not matter here."""
+
+
+@pytest.mark.parametrize("cage", CAGES, ids=lambda cage: cage.name)
+def test_hostile_script_is_refused_everything_and_the_frame_still_renders(
+    cage: Cage, task: Callable[..., RenderTask], tmp_path: Path, listening_port: int
+) -> None:
+    secret, outside = tmp_path / "owner" / "secret.txt", tmp_path / "owner" / "written"
+    secret.parent.mkdir()
+    secret.write_text("diary")
+    names = {"secret": str(secret), "home": str(secret.parent), "outside": str(outside), "port": listening_port}
+    mine = task(HOSTILE.format(**names))
+    before = (mine.scene_dir / mine.scene).read_bytes()
+
+    outcome = FreshRenderer(cage).render(mine, ignore, StopFlag())
+
+    assert isinstance(outcome, Rendered), outcome
+    results = json.loads((mine.home / "results.json").read_text())
+    assert {name: result for name, result in results.items() if not result.startswith("refused")} == {}
+    assert len(results) == 8
+    assert not outside.exists()
+    assert not Path("/usr/bin/sheepfold-was-here").exists()
+    assert (mine.scene_dir / mine.scene).read_bytes() == before
+
+
+# Bounded, so that a cage that fails the test does not bring the machine down.
+FORKS = """
+import os, time
+for _ in range(400):
+    if os.fork() == 0:
+        time.sleep(60)
+        os._exit(0)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("cage", CAGES, ids=lambda cage: cage.name)
+def test_script_that_forks_without_end_is_ended_with_all_its_children(
+    cage: Cage, task: Callable[..., RenderTask]
+) -> None:
+    outcome = FreshRenderer(cage).render(task(FORKS), ignore, StopFlag())
+    assert isinstance(outcome, RenderFailed)
+    assert "processes" in outcome.message
+    assert running_children() == []
+
+
+def running_children() -> list[int]:
+    """Processes of this test that still run."""
+    children = psutil.Process().children(recursive=True)
+    return [child.pid for child in children if child.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_memory_limit_ends_the_frame(task: Callable[..., RenderTask]) -> None:
+    greedy = task(
+        "import time\nhog = bytearray(b'x') * 900_000_000\ntime.sleep(60)\n", RenderLimits(memory_kib=400_000)
+    )
+    outcome = FreshRenderer(Bubblewrap()).render(greedy, ignore, StopFlag())
+    assert isinstance(outcome, RenderFailed)
+    assert outcome.message.endswith("390 MiB are allowed")
+
+
+def test_time_limit_ends_the_frame(task: Callable[..., RenderTask]) -> None:
+    outcome = FreshRenderer(Bubblewrap()).render(
+        task("import time\ntime.sleep(60)\n", RenderLimits(seconds=1)), ignore, StopFlag()
+    )
+    assert isinstance(outcome, RenderFailed)
+    assert outcome.message == "the frame took longer than 1 s"
+
+
+def test_bubblewrap_is_preferred_and_landlock_steps_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert choose_cage(CageChoice.AUTO).name == "bubblewrap"
+    monkeypatch.setattr("sheepfold.client.sandbox.shutil.which", lambda name: None)
+    assert choose_cage(CageChoice.AUTO).name == "Landlock"
+    assert not works(Bubblewrap())
+    with pytest.raises(NoCageError, match="apt install bubblewrap"):
+        choose_cage(CageChoice.BUBBLEWRAP)
