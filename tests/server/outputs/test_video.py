@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from sheepfold.server.core.storage import store
-from sheepfold.server.outputs import encoder
+from sheepfold.server.outputs import encoder, video
 from sheepfold.server.outputs.encoder import colour_channels, to_srgb
 from sheepfold.server.outputs.video import EncodingFailed, Film, encode_film, frame_rate
 
@@ -127,6 +127,20 @@ def test_an_encoder_that_dies_on_an_image_fails_the_film_and_nothing_else(
     with pytest.raises(EncodingFailed, match="the encoder ended with -9"):
         encode_film([plain(RED), plain(BLUE)], 24, tmp_path / "film.mp4", store())
     assert started[0].returncode == -9
+
+
+def test_an_encoder_that_hangs_on_an_image_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A frame whose file is a pipe that nobody writes to is read for ever."""
+    monkeypatch.setattr(video, "IMAGE_SECONDS", 0.1)
+    ref = store().keep_bytes(b"replaced by a pipe", "image/png")
+    path = store().path(ref.sha256)
+    assert path is not None
+    path.unlink()
+    os.mkfifo(path)
+    monkeypatch.setattr(type(store()), "path", lambda *_: path)
+    with pytest.raises(EncodingFailed, match="for one image"):
+        encode_film([ref.sha256], 24, tmp_path / "film.mp4", store())
+    path.unlink()
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Has the accepted frames of a project made into a film, by a process of its own."""
 
+import select
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -11,6 +12,7 @@ from typing import IO
 from sheepfold.server.core.errors import FarmError
 from sheepfold.server.core.storage import Storage
 
+IMAGE_SECONDS = 120  # 16k images take a few
 FINISH_SECONDS = 600  # writing the end of a long film to a slow disk
 MIN_FRAMES = 2  # one picture is no film
 
@@ -53,10 +55,17 @@ def _hand_over(encoder: "subprocess.Popen[bytes]", sha256: str, source: Storage)
             _pipe(encoder.stdin).write(f"{path}\n".encode())
         except BrokenPipeError:
             raise _died(encoder) from None
-        answer = _pipe(encoder.stdout).readline().decode().rstrip("\n")
+        answer = _answer(_pipe(encoder.stdout))
     if not answer:
         raise _died(encoder)
     return answer
+
+
+def _answer(pipe: IO[bytes]) -> str:
+    readable, _, _ = select.select([pipe], [], [], IMAGE_SECONDS)
+    if not readable:
+        raise EncodingFailed(f"the encoder took more than {IMAGE_SECONDS} s for one image; ask for the film again")
+    return pipe.readline().decode().rstrip("\n")
 
 
 def _finish(encoder: "subprocess.Popen[bytes]") -> None:
