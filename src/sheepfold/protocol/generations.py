@@ -5,6 +5,7 @@ everybody; the table below holds those that need a decision, and it says what ea
 that a test can hold the common answer against every row.
 """
 
+from collections.abc import Container
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import Enum, Flag, StrEnum, auto
@@ -339,15 +340,15 @@ def _by_method(method: str, user_agent: str) -> Generation:
     return Generation.JAVA_2017 if method == "POST" else Generation.JAVA_2015
 
 
-def after_work_request(generation: Generation, params: Params) -> Generation:
-    """What a job request adds: `ram_max` came in 2017-03."""
-    if generation is Generation.JAVA_2015 and "ram_max" in params:
+def after_work_request(generation: Generation, sent: Container[str]) -> Generation:
+    """What the names of a job request's parameters add: `ram_max` came in 2017-03."""
+    if generation is Generation.JAVA_2015 and "ram_max" in sent:
         return Generation.JAVA_2016
     return generation
 
 
-def after_scene_download(generation: Generation, params: Params) -> Generation:
-    """What the download of a scene adds: `revision` went in 2016-10."""
-    if generation is Generation.JAVA_2015 and "revision" not in params:
+def after_scene_download(generation: Generation, sent: Container[str]) -> Generation:
+    """What the names of a scene download's parameters add: `revision` went in 2016-10."""
+    if generation is Generation.JAVA_2015 and "revision" not in sent:
         return Generation.JAVA_2016
     return generation

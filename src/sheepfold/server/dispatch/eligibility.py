@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from sheepfold.protocol.codes import ComputeMethod
+from sheepfold.protocol.generations import Generation, traits_of
 from sheepfold.server.machines.queries import SessionFacts
 from sheepfold.server.projects.models import Visibility
 
@@ -18,6 +19,8 @@ class Obstacle(StrEnum):
     GROUP_ONLY = "only machines of its group may render it"
     BLOCKED_OWNER = "you blocked its owner"
     BLOCKED_PROJECT = "this machine blocked it or cannot render it"
+    BEING_ENCRYPTED = "its scene is being encrypted; this takes a moment"
+    CANNOT_DECRYPT = "its scene is encrypted and this machine's client cannot open that"
     NO_RENDERER = "its Blender version is not available for this platform"
     NEEDS_GPU = "it needs a GPU"
     NEEDS_CPU = "it renders on CPUs only and this machine offers its GPU only"
@@ -37,6 +40,8 @@ class OpenProject:
     use_gpu: bool
     min_ram_kib: int
     renderer_md5s: Mapping[Platform, str] = field(default_factory=dict)
+    encrypted: bool = False
+    to_be_encrypted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,7 @@ class Offer:
 
 def obstacle(session: SessionFacts, offer: Offer, project: OpenProject) -> Obstacle | None:
     """The first reason against it, or None when the session may render the project."""
-    return _right(session, project) or _hardware(session, offer, project)
+    return _right(session, project) or _archive(session, project) or _hardware(session, offer, project)
 
 
 def _right(session: SessionFacts, project: OpenProject) -> Obstacle | None:
@@ -63,6 +68,14 @@ def _right(session: SessionFacts, project: OpenProject) -> Obstacle | None:
         return Obstacle.BLOCKED_OWNER
     if project.id in session.blocked_projects:
         return Obstacle.BLOCKED_PROJECT
+    return None
+
+
+def _archive(session: SessionFacts, project: OpenProject) -> Obstacle | None:
+    if project.to_be_encrypted:
+        return Obstacle.BEING_ENCRYPTED
+    if project.encrypted and not traits_of(Generation(session.generation)).decrypts:
+        return Obstacle.CANNOT_DECRYPT
     return None
 
 

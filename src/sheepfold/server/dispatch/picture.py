@@ -12,6 +12,7 @@ from sheepfold.server.dispatch.eligibility import OpenProject, Platform
 from sheepfold.server.dispatch.ordering import Queue, build_queue
 from sheepfold.server.frames.queries import projects_with_retries
 from sheepfold.server.projects.models import Project, ProjectStatus, Visibility
+from sheepfold.server.projects.queries import is_to_be_sealed
 from sheepfold.server.renderers.models import RendererArchive
 
 MAX_AGE = 0.5  # seconds; a claim that finds nothing looks again at once if the picture is older than FRESH
@@ -74,6 +75,9 @@ _FIELDS = (
     "use_gpu",
     "min_ram_kib",
     "renderer_id",
+    "archive_id",
+    "archive_password",
+    "upload_id",
 )
 
 
@@ -88,6 +92,8 @@ def _open_project(row: Project, md5s: dict[int, dict[Platform, str]]) -> OpenPro
         use_gpu=row.use_gpu,
         min_ram_kib=row.min_ram_kib,
         renderer_md5s=md5s.get(row.renderer_id or 0, {}),
+        encrypted=bool(row.archive_password),
+        to_be_encrypted=is_to_be_sealed(row),
     )
 
 

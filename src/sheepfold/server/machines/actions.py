@@ -1,6 +1,6 @@
 """Every change of machines and sessions."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -86,6 +86,11 @@ def record_signs_of_life(*, sessions: Iterable[tuple[int, int]], now: datetime) 
         Session.objects.filter(pk__in=ids).update(heard_at=now, expires_at=now + timedelta(seconds=max_silence))
 
 
+def record_generation(*, session_id: int, generation: str) -> None:
+    """A later request told more about the session's client than its login did."""
+    Session.objects.filter(pk=session_id).update(generation=generation)
+
+
 def expire_sessions(*, now: datetime) -> list[int]:
     """End the sessions that were silent too long. Returns their ids, so that their leases can be ended."""
     silent = Session.objects.filter(status__in=LIVE_STATUSES, expires_at__lt=now)
@@ -109,12 +114,12 @@ def _end(ids: Sequence[int], status: SessionStatus, now: datetime, silent_before
 
 
 def count_frames(*, session_ids: Iterable[int]) -> None:
-    """Frames of these sessions were accepted, one for each time that an id is named."""
-    counts: dict[int, int] = defaultdict(int)
-    for session_id in session_ids:
-        counts[session_id] += 1
-    for session_id, number in counts.items():
-        Session.objects.filter(pk=session_id).update(frames_done=F("frames_done") + number)
+    """Frames of these sessions were accepted, one for each time that an id is named. One statement per count."""
+    by_count: dict[int, list[int]] = defaultdict(list)
+    for session_id, number in Counter(session_ids).items():
+        by_count[number].append(session_id)
+    for number, ids in by_count.items():
+        Session.objects.filter(pk__in=ids).update(frames_done=F("frames_done") + number)
 
 
 def disable_machine(*, machine_id: int, reason: str) -> None:

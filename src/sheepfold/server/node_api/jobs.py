@@ -42,7 +42,7 @@ async def request_job(request: Request, desk: Desk) -> Response:
     except codec.BadMessage as error:
         log.info("list of cached archives not read", reason=str(error))
         message = decode_work_request(params)
-    query = WorkQuery(session_token_hash(request) or "", message)
+    query = WorkQuery(session_token_hash(request) or "", message, frozenset(params))
     reply = await desk.commits.run(desk.work.serve_work, query)
     return xml_answer(codec.encode_work_answer(_work_answer(request, reply)))
 

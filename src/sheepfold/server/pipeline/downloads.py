@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sheepfold.protocol.codes import ArchiveKind
+from sheepfold.protocol.generations import Generation, after_scene_download
 from sheepfold.protocol.messages import ArchiveRequest
 from sheepfold.server.core.clock import now
 from sheepfold.server.core.models import Blob
 from sheepfold.server.dispatch.queries import holds_lease_of
-from sheepfold.server.machines.actions import record_signs_of_life
+from sheepfold.server.machines.actions import record_generation, record_signs_of_life
 from sheepfold.server.machines.queries import SessionFacts, is_live, sessions_of_tokens
 from sheepfold.server.projects.models import Project
 from sheepfold.server.renderers.models import RendererArchive
@@ -49,9 +50,18 @@ def _find(session: SessionFacts | None, wanted: ArchiveRequest | str) -> StoredA
     project = Project.objects.filter(pk=wanted.job).select_related("archive").first()
     if wanted.kind == ArchiveKind.RENDERER:
         return _renderer(session, project)
+    _learn_generation(session, wanted)
     if project is not None and wanted.revision not in (None, project.revision):
         return None
     return _scene(session, project)
+
+
+def _learn_generation(session: SessionFacts, wanted: ArchiveRequest) -> None:
+    """Clients to 2016-10 name the revision of the scene."""
+    known = Generation(session.generation)
+    learned = after_scene_download(known, () if wanted.revision is None else ("revision",))
+    if learned is not known:
+        record_generation(session_id=session.id, generation=learned)
 
 
 def _scene(session: SessionFacts, project: Project | None) -> StoredArchive | None:

@@ -9,6 +9,7 @@ class Job(StrEnum):
     """The tasks of `pipeline.tasks`, by name."""
 
     ANALYSE = "analyse"
+    SEAL = "seal"
     ENCODE_VIDEO = "encode_video"
 
 

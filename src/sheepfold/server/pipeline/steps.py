@@ -22,6 +22,7 @@ from sheepfold.server.projects import actions as projects
 from sheepfold.server.projects.frame_ranges import parse_frames
 from sheepfold.server.projects.gate import close_for_claims, open_for_claims
 from sheepfold.server.projects.models import FrameOrder, Project
+from sheepfold.server.projects.queries import is_to_be_sealed
 
 
 def upload_finished(*, project_id: int) -> None:
@@ -43,6 +44,8 @@ def start_project(*, project_id: int, now: datetime) -> int:
     projects.mark_started(project_id=project_id, now=now)
     added = _plan(project, project.frames, now)
     open_for_claims(project_ids=[project_id])
+    if is_to_be_sealed(project):
+        enqueue_on_commit(Job.SEAL, project_id)
     _changed(project_id)
     return added
 

@@ -18,9 +18,9 @@ from sheepfold.server.core.storage import store, temporary_path
 from sheepfold.server.outputs import actions as outputs
 from sheepfold.server.outputs.queries import videos_waited_for
 from sheepfold.server.outputs.video import MIN_FRAMES, EncodingFailed, encode_film
-from sheepfold.server.pipeline import preparing, steps
+from sheepfold.server.pipeline import preparing, sealing, steps
 from sheepfold.server.projects.models import Project
-from sheepfold.server.projects.queries import waiting_for_analysis
+from sheepfold.server.projects.queries import waiting_for_analysis, waiting_for_sealing
 from sheepfold.server.results.queries import accepted_frames
 
 log = structlog.get_logger()
@@ -36,6 +36,12 @@ def analyse(project_id: int) -> None:
 
 
 @huey.task()  # type: ignore[untyped-decorator]
+def seal(project_id: int) -> None:
+    """Encrypt the scene of a project that not everybody's machines may render."""
+    _once("seal", project_id, sealing.seal)
+
+
+@huey.task()  # type: ignore[untyped-decorator]
 def encode_video(project_id: int) -> None:
     """Make the film of a finished project."""
     _once("encode_video", project_id, _encode_video)
@@ -46,6 +52,7 @@ def requeue_lost(*, now: datetime) -> None:
     preparing.give_missing_renderers()
     queued = {(task.name, *task.args) for task in huey.pending()}
     wanted = [(analyse, number) for number in waiting_for_analysis()]
+    wanted += [(seal, number) for number in waiting_for_sealing()]
     wanted += [(encode_video, number) for number in videos_waited_for()]
     for task, number in wanted:
         if (task.task_class.__name__, number) not in queued:

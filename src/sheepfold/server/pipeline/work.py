@@ -1,11 +1,11 @@
 """A machine asks for work. `serve_work` is a group handler: all requests that gathered get their tiles together."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sheepfold.protocol.codes import WorkStatus
-from sheepfold.protocol.generations import Generation
+from sheepfold.protocol.generations import Generation, after_work_request
 from sheepfold.protocol.messages import Job, Stats, WorkRequest
 from sheepfold.server.core.clock import now
 from sheepfold.server.core.events import publish
@@ -16,7 +16,7 @@ from sheepfold.server.dispatch.eligibility import Offer
 from sheepfold.server.dispatch.models import LeaseEnd
 from sheepfold.server.dispatch.picture import PictureBook
 from sheepfold.server.dispatch.queries import LeaseFacts, open_by_session
-from sheepfold.server.machines.actions import record_signs_of_life
+from sheepfold.server.machines.actions import record_generation, record_signs_of_life
 from sheepfold.server.machines.models import SessionStatus
 from sheepfold.server.machines.queries import SessionFacts, is_live, sessions_of_tokens
 from sheepfold.server.pipeline import endings
@@ -29,10 +29,11 @@ MAX_RESENT = 2  # a client that never reports and asks for the same tile so ofte
 
 @dataclass(frozen=True, slots=True)
 class WorkQuery:
-    """A job request with the hash of its session's cookie."""
+    """A job request with the hash of its session's cookie. `sent`: the names of its parameters."""
 
     token_hash: str
     request: WorkRequest
+    sent: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class WorkDesk:
                 generation = _generation(sessions.get(query.token_hash))
                 replies[index] = WorkReply(refusal, generation, wait_seconds=self.facts.wait_seconds())
             else:
-                asking[index] = live[query.token_hash]
+                asking[index] = _better_known(live[query.token_hash], query.sent)
         replies |= self._serve(queries, asking, moment)
         return [replies[index] for index in range(len(queries))]
 
@@ -127,6 +128,15 @@ def _announce(grants: Iterable[Grant | WorkStatus]) -> None:
 
 def _generation(session: SessionFacts | None) -> str:
     return session.generation if session else Generation.UNKNOWN.value
+
+
+def _better_known(session: SessionFacts, sent: frozenset[str]) -> SessionFacts:
+    """The session with what this request tells about its client."""
+    generation = after_work_request(Generation(session.generation), sent)
+    if generation == session.generation:
+        return session
+    record_generation(session_id=session.id, generation=generation)
+    return replace(session, generation=generation.value)
 
 
 def _refusal(session: SessionFacts | None) -> WorkStatus | None:

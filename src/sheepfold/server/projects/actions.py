@@ -98,6 +98,12 @@ def record_analysis(*, project_id: int, analysis: Analysis, archive: BlobRef, ar
     )
 
 
+def record_sealing(*, project_id: int, archive: BlobRef, archive_password: str) -> None:
+    """The scene lies encrypted in a new archive. One that was encrypted meanwhile stays as it is."""
+    rows = Project.objects.filter(pk=project_id, archive_password="")
+    rows.update(archive=record_blob(ref=archive), archive_password=archive_password, revision=F("revision") + 1)
+
+
 def assign_renderer(*, project_id: int, renderer_id: int) -> None:
     """The farm has a Blender for it now. A project that got one meanwhile keeps it."""
     rows = Project.objects.filter(pk=project_id, status=ProjectStatus.READY, renderer=None)

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sheepfold.server.projects.models import Project, ProjectStatus
+from sheepfold.server.projects.models import Project, ProjectStatus, Visibility
 
 BIN_DAYS = 30  # a project can be taken out of the bin for so long
 
@@ -17,6 +17,22 @@ def without_renderer() -> list[tuple[int, str]]:
     """Ids of projects that are ready but for a Blender, and the version that saved their scene."""
     rows = Project.objects.filter(status=ProjectStatus.READY, renderer=None, deleted_at=None)
     return [(project_id, facts["version"]) for project_id, facts in rows.values_list("id", "facts")]
+
+
+def waiting_for_sealing() -> list[int]:
+    """Projects that are to be encrypted."""
+    rows = Project.objects.filter(
+        status__in=(ProjectStatus.READY, ProjectStatus.RENDERING, ProjectStatus.PAUSED),
+        deleted_at=None,
+        archive_password="",
+    ).exclude(visibility=Visibility.EVERYBODY)
+    return [project.pk for project in rows if is_to_be_sealed(project)]
+
+
+def is_to_be_sealed(project: Project) -> bool:
+    """Whether the scene lies unencrypted in its archive although not everybody's machines may render it."""
+    packed = project.archive_id is not None and project.upload_id is not None
+    return packed and not project.archive_password and project.visibility != Visibility.EVERYBODY
 
 
 def binned_before(*, now: datetime) -> list[int]:
