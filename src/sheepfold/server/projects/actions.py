@@ -13,7 +13,7 @@ from sheepfold.server.core.actions import record_blob
 from sheepfold.server.core.errors import BadInput, Conflict, Forbidden, NotFound
 from sheepfold.server.core.storage import BlobRef
 from sheepfold.server.projects.changes import SettingsChange, allowed_in, changed_values
-from sheepfold.server.projects.facts import SceneFacts
+from sheepfold.server.projects.facts import Crop, size_at
 from sheepfold.server.projects.formats import OutputFormat
 from sheepfold.server.projects.frame_ranges import format_frames, parse_frames
 from sheepfold.server.projects.models import Project, ProjectStatus
@@ -249,7 +249,8 @@ def _with_size(project: Project, values: dict[str, Any]) -> dict[str, Any]:
     """A new percentage changes the size in pixels."""
     if "percentage" not in values:
         return values
-    width, height = SceneFacts.from_json(project.facts).size_at(values["percentage"])
+    facts, crop = project.facts, project.facts.get("crop")
+    width, height = size_at(facts["width"], facts["height"], values["percentage"], Crop(**crop) if crop else None)
     return {**values, "width": width, "height": height}
 
 

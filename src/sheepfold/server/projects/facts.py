@@ -78,6 +78,16 @@ class Crop:
     top: float
 
 
+def size_at(width: int, height: int, percentage: int, crop: Crop | None) -> tuple[int, int]:
+    """Width and height in pixels of the image that Blender writes. Rounded as Blender rounds."""
+    width, height = width * percentage // 100, height * percentage // 100
+    if crop is None:
+        return width, height
+    across = int(crop.right * width) - int(crop.left * width)
+    upward = int(crop.top * height) - int(crop.bottom * height)
+    return across, upward
+
+
 @dataclass(frozen=True, slots=True)
 class SceneFacts:
     """The active scene of a file. `width`, `height`: pixels at 100 %. None: the bytes do not tell.
@@ -112,13 +122,8 @@ class SceneFacts:
     files: tuple[ExternalFile, ...] = field(default=())
 
     def size_at(self, percentage: int) -> tuple[int, int]:
-        """Width and height in pixels of the image that Blender writes. Rounded as Blender rounds."""
-        width, height = self.width * percentage // 100, self.height * percentage // 100
-        if self.crop is None:
-            return width, height
-        across = int(self.crop.right * width) - int(self.crop.left * width)
-        upward = int(self.crop.top * height) - int(self.crop.bottom * height)
-        return across, upward
+        """Width and height in pixels of the image that Blender writes."""
+        return size_at(self.width, self.height, percentage, self.crop)
 
     @property
     def frames(self) -> str:
