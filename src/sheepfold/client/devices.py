@@ -35,6 +35,7 @@ scene.render.engine = "CYCLES"
 scene.render.resolution_x = scene.render.resolution_y = 32
 scene.render.resolution_percentage = 100
 scene.cycles.samples = 1
+scene.cycles.use_denoising = False
 if kind != "NONE":
     preferences = bpy.context.preferences.addons["cycles"].preferences
     preferences.compute_device_type = kind

@@ -75,6 +75,7 @@ class LineDisplay:
 
     def __init__(self, out: TextIO | None = None) -> None:
         self._out, self._lock = out or sys.stdout, threading.Lock()
+        self._is_terminal = not self._out.closed and self._out.isatty()
         self._rewriting = False
 
     def __call__(self, event: Event) -> None:
@@ -82,7 +83,7 @@ class LineDisplay:
         with self._lock:
             if text is not None:
                 self._print(text)
-            elif isinstance(event, FrameProgress) and self._out.isatty():
+            elif isinstance(event, FrameProgress) and self._is_terminal:
                 self._rewrite(progress_words(event))
 
     def close(self) -> None:

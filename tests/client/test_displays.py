@@ -1,0 +1,124 @@
+"""What the owner sees."""
+
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from sheepfold.client.events import (
+    Event,
+    FarmStats,
+    FrameAccepted,
+    FrameFailed,
+    FrameProgress,
+    FrameRefused,
+    FrameRendered,
+    FrameStarted,
+    Level,
+    LoggedIn,
+    Message,
+    Stopping,
+    UploadDelayed,
+    Waiting,
+)
+from sheepfold.client.status import Status, duration, update
+from sheepfold.client.ui import JsonDisplay, LineDisplay, draw
+from sheepfold.protocol.codes import ErrorKind
+
+STORY: list[Event] = [
+    Message(Level.INFO, "Blender runs in bubblewrap"),
+    LoggedIn("CPU", "http://farm", True, 60),
+    FarmStats(5, 3400, 1187, 3, 41),
+    FrameStarted("CPU", "Forest", 42, 7),
+    FrameProgress("CPU", 42, 7, 0.25, 10.0, 30.0, 2048),
+    FrameRendered("CPU", 42, 7, 12.34, 2048, True, "/out/7.png"),
+    FrameAccepted(42, 7),
+    UploadDelayed(42, 8, "the farm answered HTTP 503", 120.0),
+    FrameRefused(42, 9, "the picture has the wrong size"),
+    FrameFailed("CPU", 42, 10, ErrorKind.OUT_OF_MEMORY, "no memory"),
+    Waiting("CPU", "the farm has no work for this machine now", 300.0),
+    Stopping(now=False),
+]
+LINES = [
+    "Blender runs in bubblewrap",
+    "CPU: logged in at http://farm",
+    "CPU: Forest, frame 7",
+    "CPU: frame 7 rendered in 12.3 s, Blender kept running",
+    "frame 7 of job 42 accepted",
+    "warning: frame 8 of job 42 is safe on disk, next upload in 2 min: the farm answered HTTP 503",
+    "error: frame 9 of job 42 was not taken: the picture has the wrong size",
+    "error: frame 10 of job 42 failed: no memory",
+    "CPU: the farm has no work for this machine now (next try in 5 min)",
+    "ending after this frame; once more to end now",
+]
+
+
+def test_lines() -> None:
+    out = io.StringIO()
+    display = LineDisplay(out)
+    for event in STORY:
+        display(event)
+    display.close()
+    assert out.getvalue().splitlines() == LINES
+
+
+def test_progress_rewrites_one_line_on_a_terminal() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    out = Terminal()
+    display = LineDisplay(out)
+    display(STORY[4])
+    display(STORY[6])
+    assert out.getvalue().startswith("\rCPU: frame 7: 25%, 30 s left")
+    assert out.getvalue().endswith("\rframe 7 of job 42 accepted\n")
+
+
+def test_json_has_every_event_with_its_fields() -> None:
+    out = io.StringIO()
+    display = JsonDisplay(out)
+    for event in STORY:
+        display(event)
+    events = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert [event["event"] for event in events] == [type(event).__name__ for event in STORY]
+    assert events[9] == {
+        "event": "FrameFailed", "device": "CPU", "job": 42, "frame": 10, "kind": 21, "reason": "no memory",
+    }  # fmt: skip
+
+
+def test_reader_that_has_gone_away_does_no_harm() -> None:
+    out = io.StringIO()
+    out.close()
+    for display in (JsonDisplay(out), LineDisplay(out)):
+        for event in STORY:
+            display(event)
+    assert out.closed
+
+
+def test_live_display_shows_devices_counts_and_messages() -> None:
+    status = Status()
+    for event in STORY:
+        status = update(status, event)
+    console = Console(file=io.StringIO(), width=120, record=True)
+    console.print(draw(status))
+    text = console.export_text()
+    for part in (
+        "Sheepfold at http://farm",
+        "1 frames delivered",
+        "1 failed, 1 refused",
+        "3400 points",
+        "next try in 5 min",
+        "1 (12.3 s each)",
+        "safe on disk",
+        "ending",
+    ):
+        assert part in text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0.4, "0 s"), (45, "45 s"), (90, "2 min"), (3000, "50 min"), (12600, "3.5 h")]
+)
+def test_times_for_people(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
