@@ -14,9 +14,10 @@ from sheepfold.server.core.config import config
 from sheepfold.server.core.logs import configure_logs
 from sheepfold.server.http import answer_requests, open_socket
 from sheepfold.server.local import first_run_path, grant_local_access
-from sheepfold.server.supervisor import Supervised, supervise, wait_for_signal
+from sheepfold.server.supervisor import Supervised, end_signals, supervise
 
 DRAIN_SECONDS = 15  # for jobs that run when it is told to end; later ones are done again after the next start
+LOOK_SECONDS = 0.5  # between two looks into an empty SQLite queue: somebody waits for the upload to be looked into
 JOB_THREADS = 2  # jobs spend their time in Blender, PyAV and the disk, outside Python's lock
 
 
@@ -35,14 +36,14 @@ def serve(host: str, port: int, *, web_processes: int, announce: Announce) -> No
 
     Raises OSError when the address cannot be taken.
     """
-    with open_socket(host, port) as listening:
+    with end_signals() as end_wanted, open_socket(host, port) as listening:
         prepare()
         first_run = first_run_path()
         url = _url(listening)
         grant_local_access(url)
         with supervise([*_web_children(listening, web_processes), _background_child()]):
             announce(url, first_run)
-            wait_for_signal()
+            end_wanted.wait()
 
 
 def run_web(listening: socket.socket) -> None:
@@ -59,7 +60,9 @@ def run_background() -> None:
     from sheepfold.server.pipeline.timers import start_timers
 
     start_timers()
-    huey.create_consumer(workers=JOB_THREADS, graceful_signal="TERM", shutdown_timeout=DRAIN_SECONDS).run()
+    huey.create_consumer(
+        workers=JOB_THREADS, max_delay=LOOK_SECONDS, graceful_signal="TERM", shutdown_timeout=DRAIN_SECONDS
+    ).run()
 
 
 def _web_children(listening: socket.socket, count: int) -> list[Supervised]:
