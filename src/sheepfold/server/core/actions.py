@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from sheepfold.server.core.bulk import insert_missing_rows
+from sheepfold.server.core.clock import now
 from sheepfold.server.core.models import AuditEntry, Blob
 from sheepfold.server.core.storage import BlobRef
 
@@ -14,7 +16,10 @@ def record_blob(*, ref: BlobRef) -> Blob:
 def record_blobs(*, refs: Iterable[BlobRef]) -> list[Blob]:
     """The rows of many, in one statement."""
     blobs = {ref.sha256: Blob(sha256=ref.sha256, md5=ref.md5, size=ref.size, media_type=ref.media_type) for ref in refs}
-    return Blob.objects.bulk_create(blobs.values(), ignore_conflicts=True)
+    moment = now()
+    rows = [(blob.sha256, blob.md5, blob.size, blob.media_type, moment) for blob in blobs.values()]
+    insert_missing_rows(Blob, ("sha256", "md5", "size", "media_type", "created_at"), rows)
+    return list(blobs.values())
 
 
 def record_audit(*, actor_id: int | None, action: str, subject: str, detail: str = "") -> None:

@@ -7,32 +7,44 @@ from datetime import datetime, timedelta
 from django.db import connection
 from django.db.models import F, Q
 
+from sheepfold.server.core.bulk import insert_rows
 from sheepfold.server.core.config import config
 from sheepfold.server.dispatch.models import Lease, LeaseEnd
-from sheepfold.server.dispatch.queries import LeaseFacts, facts_of, find
+from sheepfold.server.dispatch.queries import LeaseFacts, find
 from sheepfold.server.frames.states import TakenTile
 from sheepfold.server.machines.queries import SessionFacts
 
 TOKEN_BYTES = 24
 
 
+_COLUMNS = (
+    "token",
+    "tile_id",
+    "session_id",
+    "project_id",
+    "machine_id",
+    "frame",
+    "started_at",
+    "expires_at",
+    "rendertime",
+    "remainingtime",
+    "begun",
+    "resent",
+    "end",
+)
+
+
 def grant(*, pairs: Sequence[tuple[SessionFacts, TakenTile]], now: datetime) -> list[LeaseFacts]:
     """Leases for tiles that were just taken, in the order given."""
-    expires_at = now + timedelta(hours=config().lease_hours)
-    leases = [
-        Lease(
-            token=secrets.token_urlsafe(TOKEN_BYTES),
-            tile_id=tile.id,
-            session_id=session.id,
-            project_id=tile.project_id,
-            machine_id=session.machine_id,
-            frame=tile.frame,
-            started_at=now,
-            expires_at=expires_at,
-        )
+    if not pairs:
+        return []
+    times = (now, now + timedelta(hours=config().lease_hours))
+    keys = [
+        (secrets.token_urlsafe(TOKEN_BYTES), tile.id, session.id, tile.project_id, session.machine_id, tile.frame)
         for session, tile in pairs
     ]
-    return [facts_of(lease) for lease in Lease.objects.bulk_create(leases)]
+    ids = insert_rows(Lease, _COLUMNS, [(*key, *times, 0, 0, False, 0, LeaseEnd.OPEN) for key in keys])
+    return [LeaseFacts(ids[key[0]], *key, LeaseEnd.OPEN) for key in keys]
 
 
 def end_each(*, lease_ids: Sequence[int], end: LeaseEnd, now: datetime) -> set[int]:

@@ -1,11 +1,12 @@
 """What is known about tiles."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from django.db.models import Count
+from django.db.models import Count, Exists, OuterRef
 
 from sheepfold.server.frames.models import Tile, TileFailure, TileStatus
+from sheepfold.server.projects.models import Project
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,14 @@ def has_waiting(project_id: int) -> bool:
 
 def has_open(project_id: int) -> bool:
     """Whether some tile of the project still needs a machine."""
-    return Tile.objects.filter(project_id=project_id, status__in=(TileStatus.WAITING, TileStatus.RENDERING)).exists()
+    return not projects_without_open_tiles([project_id])
+
+
+def projects_without_open_tiles(project_ids: Collection[int]) -> list[int]:
+    """Those of the projects of which no tile needs a machine any more."""
+    open_tiles = Tile.objects.filter(project_id=OuterRef("pk"), status__in=(TileStatus.WAITING, TileStatus.RENDERING))
+    rows = Project.objects.filter(~Exists(open_tiles), pk__in=project_ids)
+    return list(rows.values_list("id", flat=True))
 
 
 def projects_with_retries() -> frozenset[int]:

@@ -17,7 +17,7 @@ from sheepfold.server.frames import actions as frames
 from sheepfold.server.frames.queries import owners_failed_by, retries
 from sheepfold.server.machines.actions import disable_machine
 from sheepfold.server.machines.queries import live_machine_ids
-from sheepfold.server.pipeline.finishing import finish_if_done
+from sheepfold.server.pipeline.finishing import finish_done_projects
 from sheepfold.server.projects.gate import open_for_claims
 from sheepfold.server.projects.models import Project
 
@@ -64,7 +64,7 @@ def _give_back(leases: Sequence[LeaseFacts], now: datetime) -> None:
 def _fail_tile(tile_id: int, project_id: int, now: datetime) -> None:
     if frames.fail_tile(tile_id=tile_id, now=now):
         publish(topic=f"project:{project_id}", kind="tile", reference="failed")
-        finish_if_done(project_id=project_id, now=now)
+        finish_done_projects(project_ids=[project_id], now=now)
 
 
 def _judge_machine(machine_id: int, now: datetime) -> None:

