@@ -6,9 +6,13 @@ runs what touches a database again on PostgreSQL. `pytest tests/…` by hand use
 
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import django
@@ -45,7 +49,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _touches_database(item: pytest.Item) -> bool:
     marked = item.get_closest_marker("database") or item.get_closest_marker("django_db")
-    return bool(marked) or not {"db", "transactional_db", "database_url"}.isdisjoint(item.fixturenames)  # type: ignore[attr-defined]
+    return bool(marked) or not {"db", "transactional_db", "empty_farm"}.isdisjoint(item.fixturenames)  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="session")
@@ -56,14 +60,52 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
         database["TEST"]["NAME"] = str(DATA_DIR / "test.sqlite3")
 
 
+@dataclass(frozen=True)
+class EmptyFarm:
+    """What a server in its own process works on: a data folder and the URL of its database, empty for SQLite."""
+
+    data_dir: Path
+    database_url: str
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """Its environment variables."""
+        return {"SHEEPFOLD_DATA_DIR": str(self.data_dir), "SHEEPFOLD_DATABASE_URL": self.database_url}
+
+
+@pytest.fixture(scope="session")
+def _migrated_farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmptyFarm]:
+    """A farm whose database has its tables: making them takes seconds, copying them does not."""
+    with _database() as url:
+        farm = EmptyFarm(tmp_path_factory.mktemp("migrated"), url)
+        command = [sys.executable, "-m", "sheepfold", "migrate"]
+        subprocess.run(command, env=os.environ | farm.settings, check=True)
+        yield farm
+
+
 @pytest.fixture
-def database_url() -> Iterator[str]:
-    """SHEEPFOLD_DATABASE_URL of a server in its own process: empty for SQLite, else a new database."""
+def empty_farm(_migrated_farm: EmptyFarm, tmp_path: Path) -> Iterator[EmptyFarm]:
+    """A farm of this test alone."""
+    data_dir = tmp_path / "farm"
+    shutil.copytree(_migrated_farm.data_dir, data_dir)
+    with _database(template=_migrated_farm.database_url) as url:
+        yield EmptyFarm(data_dir, url)
+
+
+@contextmanager
+def _database(template: str = "") -> Iterator[str]:
     if not ON_POSTGRESQL:
         yield ""
         return
     name = f"farm_{uuid.uuid4().hex}"
+    source = template.rpartition("/")[2] or "template1"
     with psycopg.connect(POSTGRESQL_URL, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{source}"')
         yield POSTGRESQL_URL.removesuffix("sheepfold") + name
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def database_url(empty_farm: EmptyFarm) -> str:
+    """SHEEPFOLD_DATABASE_URL of such a farm."""
+    return empty_farm.database_url

@@ -5,29 +5,30 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.conftest import EmptyFarm
+
 
 @dataclass(frozen=True)
 class Terminal:
     """Runs `sheepfold` with the settings of one farm."""
 
-    data_dir: Path
-    database_url: str
+    farm: EmptyFarm
 
     @property
-    def environment(self) -> dict[str, str]:
-        settings = {"SHEEPFOLD_DATA_DIR": str(self.data_dir), "SHEEPFOLD_DATABASE_URL": self.database_url}
-        return os.environ | settings | {"COLUMNS": "200"}
+    def data_dir(self) -> Path:
+        return self.farm.data_dir
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, "-m", "sheepfold", *arguments],
-            env=self.environment,
+            env=os.environ | self.farm.settings | {"COLUMNS": "200"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -48,8 +49,8 @@ class Terminal:
 
 
 @pytest.fixture
-def terminal(tmp_path: Path, database_url: str) -> Terminal:
-    return Terminal(tmp_path / "farm", database_url)
+def terminal(empty_farm: EmptyFarm) -> Terminal:
+    return Terminal(empty_farm)
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,13 @@ class Serving:
 
 @pytest.fixture
 def serving(terminal: Terminal) -> Iterator[Serving]:
+    with start_serving(terminal) as running:
+        yield running
+
+
+@contextmanager
+def start_serving(terminal: Terminal) -> Iterator[Serving]:
+    """`sheepfold serve` on a free port, until the end of the body."""
     process = terminal.start("serve", "--host", "127.0.0.1", "--port", "0")
     assert process.stdout is not None
     lines: list[str] = []

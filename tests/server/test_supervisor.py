@@ -34,7 +34,7 @@ def test_nothing_starts_after_the_end_was_asked_for(tmp_path: Path) -> None:
     ending = threading.Event()
     ending.set()
     never = tmp_path / "never"
-    Supervised("child", [sys.executable, "-c", f"open({str(never)!r}, 'w')"]).keep_running(ending)
+    assert not Supervised("child", [sys.executable, "-c", f"open({str(never)!r}, 'w')"]).start(ending)
     assert not never.exists()
 
 

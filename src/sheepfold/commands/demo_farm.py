@@ -21,7 +21,6 @@ from sheepfold.commands.blender import LocalBlender, find_blender, make_scene
 from sheepfold.commands.errors import CommandError
 from sheepfold.commands.farm import Farm
 from sheepfold.commands.local import open_farm
-from sheepfold.commands.renderers import add_local_renderer
 from sheepfold.environment.parent import SUPERVISED
 from sheepfold.server.core.local_access import LocalAccess, read_local_access
 
@@ -96,10 +95,11 @@ def _set_up(data_dir: Path, blender: LocalBlender) -> str:
     password = secrets.token_urlsafe(9)
     with open_farm(data_dir), console.status("making the farm"):
         from sheepfold.server.accounts.actions import create_render_key, create_user
+        from sheepfold.server.pipeline.new_renderer import add_renderer
 
         user = create_user(username=LOGIN, password=password, admin=True)
         _, key = create_render_key(user=user, name="this machine")
-        add_local_renderer(blender.program)
+        add_renderer(source=blender.program)
     path = data_dir / "key"
     path.touch(mode=0o600)
     path.write_text(f"{key}\n")

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import click
+from rich.console import Console
 
 from sheepfold.commands.farm import Farm, with_farm
+from sheepfold.commands.local import data_dir_option, open_farm
 from sheepfold.commands.show import Column, as_json_option, print_rows
 
 RENDERERS = (
@@ -33,5 +35,18 @@ def _archive(row: dict[str, object]) -> str:
     return f"{row['os']} {row['bits']} bit" + (" (this machine only)" if row["local_only"] else "")
 
 
-def add_local_renderer(path: Path) -> None:
-    raise NotImplementedError
+@renderer.command("add")
+@click.argument("source", type=click.Path(path_type=Path))
+@data_dir_option
+def renderer_add(source: Path, data_dir: Path | None) -> None:
+    """Add a Blender to this machine's farm.
+
+    SOURCE is an official release (.tar.xz or .zip, for any system), which every machine of that system gets; or the
+    `blender` installed here, or the word bpy, which are of use on this machine only.
+    """
+    with Console(stderr=True).status("packing"), open_farm(data_dir):
+        from sheepfold.server.pipeline.new_renderer import add_renderer
+
+        packed = add_renderer(source=source)
+    where = "on this machine" if packed.local_only else "on every machine of that system"
+    click.echo(f"Blender {packed.version} for {packed.platform}, {where}")

@@ -2,15 +2,11 @@
 
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from sheepfold.commands.errors import CommandError
 from sheepfold.commands.local import data_dir_option, start_django
-
-if TYPE_CHECKING:
-    from sheepfold.server.local import FirstAdmin
 
 DEFAULT_PORT = 8080
 
@@ -33,11 +29,10 @@ def serve(host: str, port: int, processes: int, data_dir: Path | None) -> None:
         raise CommandError(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port") from error
 
 
-def _announce(url: str, admin: "FirstAdmin | None") -> None:
+def _announce(url: str, first_run: str | None) -> None:
     click.echo(f"Sheepfold is at {url}")
-    if admin is not None:
-        click.echo(f"Sign in as {admin.username} with the password {admin.password}")
-        click.echo("It is shown this once. Change it under Account.")
+    if first_run is not None:
+        click.echo(f"Nobody has an account yet. Make the first one at {url}{first_run}")
     click.echo("Ctrl-C ends it.")
 
 

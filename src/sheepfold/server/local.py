@@ -1,12 +1,11 @@
 """What a farm has before anybody set it up: an admin, and a token for the command line of its own machine."""
 
 import platform
-import secrets
-from dataclasses import dataclass
 
 from django.db import transaction
 
 from sheepfold.server.accounts.actions import create_api_token, create_user
+from sheepfold.server.accounts.first_run import is_first_run, open_first_run
 from sheepfold.server.accounts.models import User
 from sheepfold.server.accounts.queries import user_of_token
 from sheepfold.server.core.config import config
@@ -15,22 +14,20 @@ from sheepfold.server.core.local_access import LocalAccess, read_local_access, w
 FIRST_ADMIN = "admin"
 
 
-@dataclass(frozen=True)
-class FirstAdmin:
-    """The account made at the very first start. Its password is told once."""
+def first_run_path() -> str | None:
+    """Where the first admin of a new farm takes over the account; None once that was done.
 
-    username: str
-    password: str
-
-
-def create_first_admin() -> FirstAdmin | None:
-    """An admin for an empty farm; None if somebody is there already."""
+    An earlier link stops working, so the one that was printed last is the one that counts.
+    """
     with transaction.atomic():
-        if User.objects.exists():
-            return None
-        password = secrets.token_urlsafe(12)
-        create_user(username=FIRST_ADMIN, password=password, admin=True)
-    return FirstAdmin(FIRST_ADMIN, password)
+        admin = _waiting_admin()
+        return f"/first-run/{open_first_run(admin=admin)}/" if admin else None
+
+
+def _waiting_admin() -> User | None:
+    if not User.objects.exists():
+        return create_user(username=FIRST_ADMIN, password=None, admin=True)
+    return first_admin() if is_first_run() else None
 
 
 def grant_local_access(url: str) -> LocalAccess | None:

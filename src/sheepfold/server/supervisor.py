@@ -31,15 +31,17 @@ class Supervised:
     def keep_running(self, ending: threading.Event) -> None:
         """Start the process again whenever it ends, until `ending` is set."""
         wait = FIRST_WAIT
-        while (process := self._start(ending)) is not None:
-            started = time.monotonic()
+        while (process := self._process) is not None:
+            since = time.monotonic()
             status = process.wait()
             if ending.is_set():
                 break
-            wait = FIRST_WAIT if time.monotonic() - started > HEALTHY_SECONDS else wait
+            wait = FIRST_WAIT if time.monotonic() - since > HEALTHY_SECONDS else wait
             log.error("process ended", process=self.name, status=status, starts_again_in=wait)
             ending.wait(wait)
             wait = min(wait * 2, LONGEST_WAIT)
+            if not self.start(ending):
+                break
 
     def end(self) -> None:
         """Ask it to end and wait; kill it if it does not."""
@@ -55,23 +57,26 @@ class Supervised:
             process.kill()
             process.wait()
 
-    def _start(self, ending: threading.Event) -> "subprocess.Popen[bytes] | None":
+    def start(self, ending: threading.Event) -> bool:
+        """Start the process. False if the end was asked for meanwhile."""
         with self._lock:
             if ending.is_set():
-                return None
+                return False
             self._process = subprocess.Popen(
                 self.command,
                 stdin=subprocess.PIPE,
                 pass_fds=self.descriptors,
                 start_new_session=True,  # Ctrl-C reaches the parent alone, which ends its children in order
             )
-            return self._process
+            return True
 
 
 @contextlib.contextmanager
 def supervise(processes: Sequence[Supervised]) -> Iterator[None]:
     """Run the processes while the body runs; end them all afterwards."""
     ending = threading.Event()
+    for one in processes:
+        one.start(ending)
     threads = [threading.Thread(target=one.keep_running, args=(ending,), daemon=True) for one in processes]
     for thread in threads:
         thread.start()
@@ -86,11 +91,14 @@ def supervise(processes: Sequence[Supervised]) -> Iterator[None]:
             thread.join()
 
 
-def wait_for_signal() -> None:
-    """Sleep until SIGTERM or Ctrl-C; a second one acts at once."""
+@contextlib.contextmanager
+def end_signals() -> Iterator[threading.Event]:
+    """An event that SIGTERM and Ctrl-C set, while the body runs."""
     wanted = threading.Event()
     numbers = (signal.SIGTERM, signal.SIGINT)
     before = {number: signal.signal(number, lambda *_: wanted.set()) for number in numbers}
-    wanted.wait()
-    for number, handler in before.items():
-        signal.signal(number, handler)
+    try:
+        yield wanted
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -16,6 +16,11 @@ def open_first_run(*, admin: User) -> str:
     return secret
 
 
+def is_first_run() -> bool:
+    """Whether a link waits to be used."""
+    return Switch.objects.filter(name=ROW).exists()
+
+
 def first_run_admin(secret: str) -> User | None:
     """Whose account the link takes over, while it works."""
     row = Switch.objects.filter(name=ROW, value__startswith=f"{hash_secret(secret)}:").first()
