@@ -95,11 +95,11 @@ def _set_up(data_dir: Path, blender: LocalBlender) -> str:
     password = secrets.token_urlsafe(9)
     with open_farm(data_dir), console.status("making the farm"):
         from sheepfold.server.accounts.actions import create_render_key, create_user
-        from sheepfold.server.pipeline.new_renderer import add_renderer
+        from sheepfold.server.renderers.actions import add_renderer
 
         user = create_user(username=LOGIN, password=password, admin=True)
         _, key = create_render_key(user=user, name="this machine")
-        add_renderer(source=blender.program)
+        add_renderer(path=blender.program)
     path = data_dir / "key"
     path.touch(mode=0o600)
     path.write_text(f"{key}\n")

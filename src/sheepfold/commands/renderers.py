@@ -45,8 +45,9 @@ def renderer_add(source: Path, data_dir: Path | None) -> None:
     `blender` installed here, or the word bpy, which are of use on this machine only.
     """
     with Console(stderr=True).status("packing"), open_farm(data_dir):
-        from sheepfold.server.pipeline.new_renderer import add_renderer
+        from sheepfold.server.renderers.actions import add_renderer
 
-        packed = add_renderer(source=source)
-    where = "on this machine" if packed.local_only else "on every machine of that system"
-    click.echo(f"Blender {packed.version} for {packed.platform}, {where}")
+        added = add_renderer(path=source)
+        where = "this machine" if added.local_only else "every machine of that system"
+        words = f"Blender {added.renderer.version} for {added.os} {added.bits} bit, on {where}"
+    click.echo(words)
