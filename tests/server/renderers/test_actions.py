@@ -1,27 +1,34 @@
 """Renderers of a farm: archives per platform, one default, launchers never in the place of whole archives."""
 
+import io
+import shutil
+import subprocess
+import zipfile
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from sheepfold.server.core.config import config
 from sheepfold.server.core.errors import Conflict, NotFound
-from sheepfold.server.core.storage import BlobRef
+from sheepfold.server.core.storage import BlobRef, store
 from sheepfold.server.renderers import actions
-from sheepfold.server.renderers.actions import ArchiveSource
+from sheepfold.server.renderers.builds import BadRenderer, PackedRenderer, SourceKind
 from sheepfold.server.renderers.models import Renderer, RendererArchive
-from sheepfold.server.renderers.queries import Platform, archive_for, choose_renderer, renderers
+from sheepfold.server.renderers.platforms import Platform
+from sheepfold.server.renderers.queries import archive_for, choose_renderer, renderers
 
 pytestmark = pytest.mark.django_db
 
-LINUX = ArchiveSource(version="4.2.1 LTS", os="linux", bits=64, kind="release", local_only=False)
+LINUX = PackedRenderer("4.2.1", Platform("linux", 64), SourceKind.RELEASE)
 
 
 def ref(letter: str) -> BlobRef:
     return BlobRef(letter * 64, letter * 32, 10, "application/zip")
 
 
-def add(source: ArchiveSource, letter: str) -> RendererArchive:
-    return actions.record_archive(source=source, ref=ref(letter))
+def add(packed: PackedRenderer, letter: str) -> RendererArchive:
+    return actions.record_archive(packed=packed, ref=ref(letter))
 
 
 def defaults() -> list[str]:
@@ -30,7 +37,7 @@ def defaults() -> list[str]:
 
 def test_archives_of_one_version_stand_together_and_the_newest_version_first() -> None:
     add(LINUX, "a")
-    add(replace(LINUX, os="windows"), "b")
+    add(replace(LINUX, platform=Platform("windows", 64)), "b")
     add(replace(LINUX, version="5.0.0"), "c")
     newest, older = renderers()
     assert (newest.version, older.version) == ("5.0.0", "4.2.1")
@@ -59,7 +66,7 @@ def test_adding_the_same_platform_again_replaces_its_archive() -> None:
 
 
 def test_a_launcher_of_an_installed_blender_gives_way_to_a_whole_archive_and_not_the_other_way_round() -> None:
-    launcher = replace(LINUX, kind="installed", local_only=True)
+    launcher = replace(LINUX, kind=SourceKind.INSTALLED)
     add(launcher, "a")
     add(LINUX, "b")
     with pytest.raises(Conflict, match="here already, complete"):
@@ -74,3 +81,27 @@ def test_a_renderer_without_any_archive_is_not_chosen() -> None:
     assert choose_renderer((4, 2)).renderer_id is None
     with pytest.raises(NotFound):
         actions.remove_archive(archive_id=archive.pk)
+
+
+def test_the_blender_of_this_machine_becomes_a_renderer_and_adding_it_again_changes_nothing() -> None:
+    program = shutil.which("blender")
+    assert program is not None
+    first = actions.add_renderer(path=Path(program))
+    again = actions.add_renderer(path=Path(program))
+    assert (first.pk, first.blob_id) == (again.pk, again.blob_id)
+    (fact,) = renderers()
+    (archive,) = fact.archives
+    assert (fact.is_default, archive.local_only, archive.source) == (True, True, "installed")
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+    assert said.startswith(f"Blender {fact.version}")
+    with zipfile.ZipFile(io.BytesIO(store().read(archive.sha256))) as packed:
+        assert packed.namelist() == ["rend.exe"]
+
+
+def test_what_is_no_blender_leaves_no_renderer_and_no_file(tmp_path: Path) -> None:
+    (tmp_path / "blender.zip").write_bytes(b"no zip")
+    for path in (tmp_path / "blender.zip", tmp_path / "nothing", tmp_path):
+        with pytest.raises(BadRenderer):
+            actions.add_renderer(path=path)
+    assert renderers() == []
+    assert list(config().tmp_dir.glob("*.zip")) == []

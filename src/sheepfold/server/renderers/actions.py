@@ -1,44 +1,47 @@
 """Every change of renderers."""
 
-from dataclasses import dataclass
+from pathlib import Path
 
 from django.db import transaction
 from django.db.models import BooleanField, Case, Value, When
 
 from sheepfold.server.core.actions import record_blob
+from sheepfold.server.core.config import config
 from sheepfold.server.core.errors import Conflict, NotFound
-from sheepfold.server.core.storage import BlobRef
+from sheepfold.server.core.storage import BlobRef, store, temporary_path
+from sheepfold.server.renderers.builds import PackedRenderer
 from sheepfold.server.renderers.models import Renderer, RendererArchive
+from sheepfold.server.renderers.packing import MEDIA_TYPE, pack_renderer
 from sheepfold.server.renderers.versions import format_version, parse_version
 
 
-@dataclass(frozen=True, slots=True)
-class ArchiveSource:
-    """What an archive in the store was made from. `local_only`: it starts a Blender installed on one machine."""
+def add_renderer(*, path: Path) -> RendererArchive:
+    """Pack a Blender (see `packing.pack_renderer` for what it may be) and give it to machines. Takes up to minutes.
 
-    version: str
-    os: str
-    bits: int
-    kind: str
-    local_only: bool
+    Raises BadRenderer for what is no usable Blender, Conflict like `record_archive`.
+    """
+    with temporary_path(".zip") as target:
+        packed = pack_renderer(path, target, config().tmp_dir)
+        ref = store().keep(target, MEDIA_TYPE)
+    return record_archive(packed=packed, ref=ref)
 
 
-def record_archive(*, source: ArchiveSource, ref: BlobRef) -> RendererArchive:
+def record_archive(*, packed: PackedRenderer, ref: BlobRef) -> RendererArchive:
     """Machines of this platform get this archive from now on. The first renderer of a farm is its default.
 
     Raises Conflict if a launcher of an installed Blender would take the place of a complete archive.
     """
-    version = format_version(parse_version(source.version))
+    version = format_version(parse_version(packed.version))
     with transaction.atomic():
         renderer, _ = Renderer.objects.get_or_create(version=version)
         if not Renderer.objects.filter(is_default=True).exists():
             set_default_renderer(renderer_id=renderer.pk)
-        _check_better(renderer, source)
+        _check_better(renderer, packed)
         return RendererArchive.objects.update_or_create(
             renderer=renderer,
-            os=source.os,
-            bits=source.bits,
-            defaults={"blob": record_blob(ref=ref), "source": source.kind, "local_only": source.local_only},
+            os=packed.platform.os,
+            bits=packed.platform.bits,
+            defaults={"blob": record_blob(ref=ref), "source": packed.kind, "local_only": packed.local_only},
         )[0]
 
 
@@ -56,10 +59,12 @@ def remove_archive(*, archive_id: int) -> None:
         raise NotFound("there is no such archive")
 
 
-def _check_better(renderer: Renderer, source: ArchiveSource) -> None:
-    present = RendererArchive.objects.filter(renderer=renderer, os=source.os, bits=source.bits).first()
-    if present is not None and source.local_only and not present.local_only:
+def _check_better(renderer: Renderer, packed: PackedRenderer) -> None:
+    present = RendererArchive.objects.filter(
+        renderer=renderer, os=packed.platform.os, bits=packed.platform.bits
+    ).first()
+    if present is not None and packed.local_only and not present.local_only:
         raise Conflict(
-            f"Blender {renderer.version} for {source.os} is here already, complete and for every machine; "
+            f"Blender {renderer.version} for {packed.platform.os} is here already, complete and for every machine; "
             "the one installed on this machine would be of use here only"
         )
