@@ -4,18 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sheepfold.server.renderers.models import Renderer, RendererArchive
+from sheepfold.server.renderers.platforms import Platform
 from sheepfold.server.renderers.versions import Candidate, Choice, Version, choose, parse_version
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Platform:
-    """What an archive is for, in the protocol's words: `linux`, `windows`, `mac`, … and 32 or 64 bits."""
-
-    os: str
-    bits: int
-
-    def __str__(self) -> str:
-        return f"{self.os} {self.bits} bit"
 
 
 @dataclass(frozen=True, slots=True)

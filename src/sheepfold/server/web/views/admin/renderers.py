@@ -4,7 +4,8 @@ from django.http import HttpResponse
 from django.shortcuts import render
 
 from sheepfold.server.machines.models import Machine
-from sheepfold.server.renderers.queries import Platform, renderers
+from sheepfold.server.renderers.platforms import Platform
+from sheepfold.server.renderers.queries import renderers
 from sheepfold.server.web.access import PersonRequest, admins_only, shows
 
 
