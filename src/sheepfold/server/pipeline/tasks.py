@@ -10,6 +10,7 @@ from datetime import datetime
 import structlog
 from django.db import DatabaseError, transaction
 
+from sheepfold.server.core.clock import now
 from sheepfold.server.core.errors import Conflict, FarmError, Unavailable
 from sheepfold.server.core.events import publish
 from sheepfold.server.core.exclusive import exclusively
@@ -19,6 +20,7 @@ from sheepfold.server.outputs import actions as outputs
 from sheepfold.server.outputs.queries import videos_waited_for
 from sheepfold.server.outputs.video import MIN_FRAMES, EncodingFailed, encode_film
 from sheepfold.server.pipeline import preparing, sealing, steps
+from sheepfold.server.pipeline.retention import tidy
 from sheepfold.server.projects.models import Project
 from sheepfold.server.projects.queries import waiting_for_analysis, waiting_for_sealing
 from sheepfold.server.results.queries import accepted_frames
@@ -45,6 +47,14 @@ def seal(project_id: int) -> None:
 def encode_video(project_id: int) -> None:
     """Make the film of a finished project."""
     _once("encode_video", project_id, _encode_video)
+
+
+@huey.task()  # type: ignore[untyped-decorator]
+def tidy_up() -> None:
+    """Take away what nobody needs any more; over a large store this takes minutes."""
+    with exclusively("tidy_up") as mine:
+        if mine:
+            tidy(now=now())
 
 
 def requeue_lost(*, now: datetime) -> None:

@@ -16,7 +16,7 @@ from sheepfold.server.core.throttle import forget_failures
 from sheepfold.server.pipeline.endings import reopen_projects, settle_retries
 from sheepfold.server.pipeline.farm_numbers import write_numbers
 from sheepfold.server.pipeline.heartbeats import expire_due
-from sheepfold.server.pipeline.tasks import requeue_lost
+from sheepfold.server.pipeline.tasks import requeue_lost, tidy_up
 
 log = structlog.get_logger()
 
@@ -39,6 +39,7 @@ TIMERS = (
     Timer(60, lambda moment: requeue_lost(now=moment)),
     Timer(60, lambda moment: forget_events(now=moment)),
     Timer(600, lambda moment: forget_failures(now=moment)),
+    Timer(3600, lambda moment: tidy_up()),
 )
 
 
