@@ -154,6 +154,19 @@ def test_a_silent_session_expires_and_its_tile_waits_at_once() -> None:
     assert ask(session).status == WorkStatus.SESSION_DEAD
 
 
+def test_a_tile_that_takes_longer_than_its_project_allows_goes_to_another_machine() -> None:
+    project = make_project(tiles=1, max_minutes_per_frame=10)
+    session = make_session()
+    lease = take(session)
+
+    assert expire_all(later(minutes=10, seconds=59)) == 0
+    assert expire_all(later(minutes=11, seconds=1)) == 1
+
+    assert Lease.objects.get(pk=lease.pk).end == LeaseEnd.EXPIRED
+    assert statuses(project) == [TileStatus.WAITING]
+    assert TileFailure.objects.get().reason == "it took longer than one frame may take"
+
+
 def test_a_late_result_is_taken_while_its_tile_still_waits() -> None:
     project = make_project(tiles=1)
     lease = take(make_session())

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import connection
@@ -34,17 +35,37 @@ _COLUMNS = (
 )
 
 
-def grant(*, pairs: Sequence[tuple[SessionFacts, TakenTile]], now: datetime) -> list[LeaseFacts]:
+@dataclass(frozen=True, slots=True)
+class Taking:
+    """A tile that was just taken for a session. `max_minutes`: as the project says, 0 as long as the farm allows."""
+
+    session: SessionFacts
+    tile: TakenTile
+    max_minutes: int = 0
+
+
+def grant(*, takings: Sequence[Taking], now: datetime) -> list[LeaseFacts]:
     """Leases for tiles that were just taken, in the order given."""
-    if not pairs:
+    if not takings:
         return []
-    times = (now, now + timedelta(hours=config().lease_hours))
-    keys = [
-        (secrets.token_urlsafe(TOKEN_BYTES), tile.id, session.id, tile.project_id, session.machine_id, tile.frame)
-        for session, tile in pairs
+    keys = [_key(taking) for taking in takings]
+    rows = [
+        (*key, now, _expiry(taking, now), 0, 0, False, 0, LeaseEnd.OPEN)
+        for key, taking in zip(keys, takings, strict=True)
     ]
-    ids = insert_rows(Lease, _COLUMNS, [(*key, *times, 0, 0, False, 0, LeaseEnd.OPEN) for key in keys])
+    ids = insert_rows(Lease, _COLUMNS, rows)
     return [LeaseFacts(ids[key[0]], *key, LeaseEnd.OPEN) for key in keys]
+
+
+def _key(taking: Taking) -> tuple[str, int, int, int, int, int]:
+    session, tile = taking.session, taking.tile
+    token = secrets.token_urlsafe(TOKEN_BYTES)
+    return (token, tile.id, session.id, tile.project_id, session.machine_id, tile.frame)
+
+
+def _expiry(taking: Taking, now: datetime) -> datetime:
+    longest = timedelta(hours=config().lease_hours)
+    return now + (min(timedelta(minutes=taking.max_minutes), longest) if taking.max_minutes else longest)
 
 
 def end_each(*, lease_ids: Sequence[int], end: LeaseEnd, now: datetime) -> set[int]:

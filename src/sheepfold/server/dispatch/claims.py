@@ -124,8 +124,12 @@ def _close(exhausted: set[int]) -> None:
 
 
 def _grant(rounds: Sequence[_Round], picture: Picture, now: datetime) -> list[Outcome]:
-    pairs = [(one.claim.session, one.taken) for one in rounds if one.taken is not None]
-    leases = iter(actions.grant(pairs=pairs, now=now))
+    takings = [
+        actions.Taking(one.claim.session, one.taken, one.wanted.max_minutes)
+        for one in rounds
+        if one.taken is not None and one.wanted is not None
+    ]
+    leases = iter(actions.grant(takings=takings, now=now))
     return [_outcome(one, leases, picture) for one in rounds]
 
 

@@ -39,6 +39,7 @@ class OpenProject:
     use_cpu: bool
     use_gpu: bool
     min_ram_kib: int
+    max_minutes: int = 0  # for one tile; 0: as long as the farm allows
     renderer_md5s: Mapping[Platform, str] = field(default_factory=dict)
     encrypted: bool = False
     to_be_encrypted: bool = False

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import structlog
+from django.db import transaction
 from django.db.models import Q
 
 from sheepfold.server.core.events import publish
@@ -76,6 +77,7 @@ def _judge_machine(machine_id: int, now: datetime) -> None:
         publish(topic="machines", kind="disabled", reference=str(machine_id))
 
 
+@transaction.atomic
 def settle_retries(*, now: datetime) -> None:
     """Tiles that every machine at hand has failed: let these try again, and give up after MAX_ATTEMPTS in all."""
     live = live_machine_ids()

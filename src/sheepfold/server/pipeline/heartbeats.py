@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db import transaction
 from django.db.models import Q
 
 from sheepfold.protocol.codes import HeartbeatStatus
@@ -11,10 +12,10 @@ from sheepfold.protocol.messages import Heartbeat
 from sheepfold.server.core.clock import now
 from sheepfold.server.dispatch.actions import record_progress
 from sheepfold.server.dispatch.models import LeaseEnd
-from sheepfold.server.dispatch.queries import LeaseFacts, find_by_tokens, open_by_session
+from sheepfold.server.dispatch.queries import LeaseFacts, find, find_by_tokens, open_by_session
 from sheepfold.server.machines.actions import expire_sessions, record_signs_of_life
 from sheepfold.server.machines.queries import SessionFacts, is_live, sessions_of_tokens
-from sheepfold.server.pipeline.endings import free_leases
+from sheepfold.server.pipeline.endings import fail_lease, free_leases
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +63,14 @@ def _held_lease(
     return next((one for one in leases if (one.project_id, one.frame) == (message.job, message.frame)), None)
 
 
+@transaction.atomic
 def expire_due(*, now: datetime) -> int:
-    """End the sessions that were silent too long and the leases that lasted too long. Returns how many leases."""
-    expired = expire_sessions(now=now)
-    due = Q(session_id__in=expired) | Q(expires_at__lt=now)
-    return len(free_leases(where=due, now=now))
+    """End the sessions that were silent too long, and the leases that lasted too long. Returns how many leases.
+
+    One transaction: a session never ends without its tiles being free again.
+    """
+    silent = free_leases(where=Q(session_id__in=expire_sessions(now=now)), now=now)
+    slow = find(Q(expires_at__lt=now, end=LeaseEnd.OPEN))
+    for lease in slow:
+        fail_lease(lease=lease, end=LeaseEnd.EXPIRED, reason="it took longer than one frame may take", now=now)
+    return len(silent) + len(slow)
