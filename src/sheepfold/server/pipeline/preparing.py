@@ -2,18 +2,17 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from sheepfold.server.core.config import config
 from sheepfold.server.core.storage import BlobRef, store, temporary_path
 from sheepfold.server.projects import actions as projects
 from sheepfold.server.projects.actions import Analysis, SceneDefaults
-from sheepfold.server.projects.analysis import analyse
+from sheepfold.server.projects.analysis_process import analyse_apart
 from sheepfold.server.projects.archives import Contents, choose_blend, inspect
 from sheepfold.server.projects.facts import Report, SceneFacts, Severity
 from sheepfold.server.projects.formats import rendered_format
 from sheepfold.server.projects.models import Project
-from sheepfold.server.projects.packing import MEDIA_TYPE, pack_scene, unpack_blends
+from sheepfold.server.projects.packing import MEDIA_TYPE, pack_scene
 from sheepfold.server.projects.queries import without_renderer
 from sheepfold.server.renderers.queries import choose_renderer
 from sheepfold.server.renderers.versions import parse_version
@@ -53,15 +52,8 @@ def prepare(project: Project) -> Outcome:
         blend = choose_blend(contents, project.blend_path)
         if blend is None:
             return SeveralScenes(contents.blends)
-        report = _look_into(upload, contents, blend)
+        report = analyse_apart(upload, contents, blend, config().tmp_dir)
         return Refused(report.refusal) if report.refusal else Ready(_analysis(report, blend), _pack(upload, contents))
-
-
-def _look_into(upload: Path, contents: Contents, blend: str) -> Report:
-    with TemporaryDirectory(dir=config().tmp_dir) as name:
-        folder = Path(name)
-        unpack_blends(upload, contents, folder)
-        return analyse(folder, blend, [entry.path for entry in contents.entries])
 
 
 def _analysis(report: Report, blend: str) -> Analysis:
