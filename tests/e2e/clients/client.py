@@ -1,4 +1,4 @@
-"""What all strict test clients have in common. Written from the facts about real clients, with none of the farm's code."""
+"""What all strict test clients have in common. Written from the facts about real clients, without the farm's code."""
 
 import hashlib
 import re

@@ -1,4 +1,4 @@
-"""Scenes for some machines only: encrypted before any machine gets them, and given only to clients that can open them."""
+"""Scenes for some machines only: encrypted before any machine gets them, given only to clients that can open them."""
 
 import io
 
