@@ -16,6 +16,7 @@ from sheepfold.server.projects.frame_ranges import MAX_FRAMES, format_frames, pa
         ("3,1-2,2", (1, 2, 3)),
         (" 1 - 3 , 10 ", (1, 2, 3, 10)),
         ("0-10x5", (0, 5, 10)),
+        ("0-10:5", (0, 5, 10)),
         ("1-4x2,", (1, 3)),
         ("1048574", (1048574,)),
     ],

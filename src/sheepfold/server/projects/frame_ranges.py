@@ -8,7 +8,7 @@ from sheepfold.server.core.errors import BadInput
 
 MAX_TEXT = 1000  # characters, as long as the column
 MAX_FRAMES = 200_000  # of one project: two hours at 25 frames a second
-PIECE = re.compile(r"(\d{1,9})(?:\s*-\s*(\d{1,9})(?:\s*x\s*(\d{1,9}))?)?")
+PIECE = re.compile(r"(\d{1,9})(?:\s*-\s*(\d{1,9})(?:\s*[x:]\s*(\d{1,9}))?)?")
 
 
 def parse_frames(text: str) -> tuple[int, ...]:
