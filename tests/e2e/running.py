@@ -85,6 +85,7 @@ class ClientProcess:
     farm: FarmProcess
     folder: Path
     key: str
+    living: bool = False  # one Blender from frame to frame, in its cage, as by default
     _process: "subprocess.Popen[bytes] | None" = None
 
     def start(self) -> None:
@@ -93,9 +94,10 @@ class ClientProcess:
         key = self.folder / "key"
         key.write_text(self.key)
         key.chmod(0o600)
-        options = {"--server": self.farm.url, "--login": "ada", "--key": str(key), "--cage": "none", "--ui": "json"}
-        words = [word for pair in options.items() for word in pair]
-        command = [sys.executable, "-m", "sheepfold", "client", *words, "--no-living", "--cache-dir", self.folder / "c"]
+        words = ["--server", self.farm.url, "--login", "ada", "--key", str(key)]
+        words += ["--cache-dir", str(self.folder / "cache"), "--ui", "json"]
+        words += [] if self.living else ["--cage", "none", "--no-living"]
+        command = [sys.executable, "-m", "sheepfold", "client", *words]
         environment = os.environ | {"XDG_CONFIG_HOME": str(self.folder)}
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)

@@ -1,5 +1,6 @@
 """Commands about renderers: the Blender versions that machines get."""
 
+import shutil
 from pathlib import Path
 
 import click
@@ -41,9 +42,10 @@ def _archive(row: dict[str, object]) -> str:
 def renderer_add(source: Path, data_dir: Path | None) -> None:
     """Add a Blender to this machine's farm.
 
-    SOURCE is an official release (.tar.xz or .zip, for any system), which every machine of that system gets; or the
-    `blender` installed here, or the word bpy, which are of use on this machine only.
+    SOURCE is an official release (.tar.xz or .zip, for any system), which every machine of that system gets; or an
+    installed Blender, by its path or as the word blender, or the word bpy, which are of use on this machine only.
     """
+    source = _found(source)
     with Console(stderr=True).status("packing"), open_farm(data_dir):
         from sheepfold.server.renderers.actions import add_renderer
 
@@ -51,3 +53,9 @@ def renderer_add(source: Path, data_dir: Path | None) -> None:
         where = "this machine" if added.local_only else "every machine of that system"
         words = f"Blender {added.renderer.version} for {added.os} {added.bits} bit, on {where}"
     click.echo(words)
+
+
+def _found(source: Path) -> Path:
+    """A program's name stands for the program, as in a shell."""
+    program = None if source.exists() or source.name != str(source) else shutil.which(source)
+    return Path(program) if program else source

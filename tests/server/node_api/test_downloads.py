@@ -1,0 +1,91 @@
+"""Archives over a real socket: whole, in part, with their length and their md5."""
+
+import hashlib
+
+import pytest
+
+from sheepfold.server.accounts.actions import create_user
+from sheepfold.server.accounts.models import User
+from sheepfold.server.core.actions import record_blob
+from sheepfold.server.core.models import Blob
+from sheepfold.server.core.storage import store
+from sheepfold.server.projects.models import Project
+from sheepfold.server.renderers.models import Renderer, RendererArchive
+from tests.server.conftest import Server
+from tests.server.farm import make_project
+from tests.server.node_api.machine import Machine
+
+SCENE = bytes(range(256)) * 8192  # 2 MiB: clients of 2020 stumble above 1 MiB without a length
+PROGRAM = b"a renderer archive"
+
+
+def kept(content: bytes) -> Blob:
+    return record_blob(ref=store().keep_bytes(content, "application/zip"))
+
+
+@pytest.fixture
+def user(transactional_db: None) -> User:
+    return create_user(username="shepherd", password="secret")
+
+
+@pytest.fixture
+def project(user: User) -> Project:
+    renderer = Renderer.objects.create(version="4.5.0")
+    RendererArchive.objects.create(renderer=renderer, os="linux", bits=64, blob=kept(PROGRAM), source="test")
+    return make_project(tiles=1, owner=user, renderer=renderer, archive=kept(SCENE), revision=3)
+
+
+@pytest.fixture
+def machine(server: Server, project: Project) -> Machine:
+    """With a tile of the project."""
+    machine = Machine(server)
+    machine.config()
+    machine.job()
+    return machine
+
+
+def test_both_archives_come_with_their_length_and_the_announced_md5(machine: Machine, project: Project) -> None:
+    scene = machine.request("GET", f"/server/archive.php?type=job&job={project.pk}&revision=3")
+    renderer = machine.request("GET", f"/server/archive.php?type=binary&job={project.pk}")
+
+    assert (scene.status, scene.header("content-length"), scene.body) == (200, str(len(SCENE)), SCENE)
+    assert scene.header("content-encoding") is None
+    assert (renderer.status, renderer.body) == (200, PROGRAM)
+
+
+def test_an_archive_is_asked_for_by_post_as_well(machine: Machine, project: Project) -> None:
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = machine.request("POST", "/server/archive.php", f"type=job&job={project.pk}".encode(), form)
+
+    assert (answer.status, answer.body) == (200, SCENE)
+
+
+def test_a_broken_download_goes_on_where_it_stopped(machine: Machine, project: Project) -> None:
+    target = f"/server/archive.php?type=job&job={project.pk}"
+    answer = machine.request("GET", target, headers={"Range": "bytes=1000000-"})
+
+    assert answer.status == 206
+    assert answer.header("content-range") == f"bytes 1000000-{len(SCENE) - 1}/{len(SCENE)}"
+    assert answer.body == SCENE[1_000_000:]
+
+
+def test_the_chunk_of_a_scene_is_the_whole_archive(machine: Machine) -> None:
+    answer = machine.request("GET", f"/server/chunk.php?chunk={hashlib.md5(SCENE).hexdigest()}")
+
+    assert (answer.status, answer.body) == (200, SCENE)
+
+
+@pytest.mark.parametrize("query", ["type=job&job={}&revision=2", "type=movie&job={}", "type=job&job=1{}", "type=job"])
+def test_what_is_not_there_is_404(machine: Machine, project: Project, query: str) -> None:
+    answer = machine.request("GET", f"/server/archive.php?{query.format(project.pk)}")
+
+    assert (answer.status, answer.body) == (404, b"")
+
+
+def test_without_a_tile_of_the_project_or_without_a_session_it_is_404(server: Server, project: Project) -> None:
+    target = f"/server/archive.php?type=job&job={project.pk}"
+    idle = Machine(server)
+    idle.config()
+
+    assert idle.request("GET", target).status == 404
+    assert Machine(server).request("GET", target).status == 404
