@@ -29,7 +29,12 @@ def server(transactional_db: None) -> Iterator[Server]:
     """The farm on a free port of the loopback interface."""
     with open_socket("127.0.0.1", 0) as listening:
         settings = uvicorn.Config(
-            with_cookie_case(make_application()), http=BoundedHttp, log_config=None, access_log=False, lifespan="on"
+            with_cookie_case(make_application()),
+            http=BoundedHttp,
+            log_config=None,
+            access_log=False,
+            lifespan="on",
+            timeout_graceful_shutdown=1,
         )
         running = uvicorn.Server(settings)
         running.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # not the main thread

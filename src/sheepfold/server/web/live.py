@@ -7,8 +7,9 @@ second cost the queries of one page and 200 small writes for each batch.
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import structlog
 from asgiref.sync import sync_to_async
@@ -22,6 +23,9 @@ from sheepfold.server.web.frame_data import FrameNews, FrameReader
 from sheepfold.server.web.project_access import find_project
 
 log = structlog.get_logger()
+
+Argument = TypeVar("Argument")
+Answer = TypeVar("Answer")
 
 LOOK_SECONDS = 2.0  # claims and progress publish nothing; somebody watching sees them this late
 PING_SECONDS = 20.0  # shorter than the patience of proxies
@@ -50,6 +54,7 @@ class ProjectFeed:
         self._pages.add(page)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._watch())
+            self._task.add_done_callback(_note_failure)
         return page
 
     def leave(self, page: asyncio.Queue[bytes]) -> bool:
@@ -60,14 +65,14 @@ class ProjectFeed:
         return not self._pages
 
     async def _watch(self) -> None:
-        reader = FrameReader(self._project_id)
+        reader = await _in_thread(FrameReader, self._project_id)
         topic = f"project:{self._project_id}"
         async for fact in events.subscribe([topic], ping=LOOK_SECONDS):
             if fact.kind == events.RELOAD.kind:
                 self._send(RELOAD)
             elif fact.kind not in ("frame", events.QUIET.kind):
                 self._send(_message("project", {"kind": fact.kind}))
-            if news := await _read(reader):
+            if news := await _in_thread(_news, reader):
                 self._send(_message("frames", news.as_json()))
 
     def _send(self, message: bytes) -> None:
@@ -83,17 +88,23 @@ _feeds: dict[int, ProjectFeed] = {}
 _thread = ThreadPoolExecutor(1, thread_name_prefix="live")  # one thread: one database connection
 
 
-async def _read(reader: FrameReader) -> FrameNews | None:
-    return await asyncio.get_running_loop().run_in_executor(_thread, _read_now, reader)
+async def _in_thread(call: Callable[[Argument], Answer], argument: Argument) -> Answer:
+    return await asyncio.get_running_loop().run_in_executor(_thread, call, argument)
 
 
-def _read_now(reader: FrameReader) -> FrameNews | None:
+def _news(reader: FrameReader) -> FrameNews | None:
     close_old_connections()
     try:
         return reader.news()
     except DatabaseError as error:
         log.warning("frames not read, trying again", error=str(error))
         return None
+
+
+def _note_failure(task: asyncio.Task[None]) -> None:
+    """A task that nobody awaits would fail in silence."""
+    if not task.cancelled() and (error := task.exception()):
+        log.error("live updates of a project ended", exc_info=error)
 
 
 def _empty(page: asyncio.Queue[bytes]) -> None:
