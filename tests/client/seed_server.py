@@ -5,6 +5,7 @@ It answers as told: `jobs` are handed out in order, `answers` overrides the next
 """
 
 import hashlib
+import ssl
 import threading
 from collections import defaultdict, deque
 from dataclasses import dataclass, field
@@ -75,7 +76,13 @@ class Call:
 class SeedServer:
     """The farm; a context manager that listens on a free port."""
 
-    def __init__(self, jobs: list[SeedJob] | None = None, max_period: int = 900, extras: str | None = None) -> None:
+    def __init__(
+        self,
+        jobs: list[SeedJob] | None = None,
+        max_period: int = 900,
+        extras: str | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         """`extras`: what a farm answers that is more than plain."""
         self.extras = extras
         self.jobs = deque(jobs or [])
@@ -86,11 +93,14 @@ class SeedServer:
         self._served: dict[int, SeedJob] = {}
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._http.daemon_threads = True
+        self._scheme = "http" if tls is None else "https"
+        if tls is not None:
+            self._http.socket = tls.wrap_socket(self._http.socket, server_side=True)
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._http.server_address[1]}"
+        return f"{self._scheme}://127.0.0.1:{self._http.server_address[1]}"
 
     def __enter__(self) -> "SeedServer":
         self._thread.start()

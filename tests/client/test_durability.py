@@ -111,6 +111,16 @@ def wait_until(path: Path, seconds: float = 60.0) -> None:
         time.sleep(0.01)
 
 
+def read_until(process: subprocess.Popen[bytes], words: bytes) -> bytes:
+    """What the program says, up to a line with these words."""
+    assert process.stdout is not None
+    lines: list[bytes] = []
+    while not lines or words not in lines[-1]:
+        lines.append(process.stdout.readline())
+        assert lines[-1], b"".join(lines)
+    return b"".join(lines)
+
+
 @pytest.fixture
 def spawn() -> object:
     processes: list[subprocess.Popen[bytes]] = []
@@ -172,9 +182,9 @@ def test_key_is_neither_in_the_process_list_nor_in_the_output(
         tree = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
         seen = " ".join(" ".join(each.cmdline()) + str(each.environ()) for each in tree)
         process.send_signal(signal.SIGINT)
+        said = read_until(process, b'"Stopping"')
         process.send_signal(signal.SIGINT)
-        farm.wait_for("logout")
-        output, _ = process.communicate(timeout=60)
+        output = said + process.communicate(timeout=60)[0]
         assert "secret" not in seen
         assert b"secret" not in output
         assert "secret" not in log.read_text()

@@ -39,8 +39,8 @@ def ask(farms: Sequence[str]) -> Answers:
     key = click.prompt("   Render key (not shown)", hide_input=True)
     share = click.prompt(
         "3. How much of this machine: all of it, half of it, or all while nobody uses it",
-        type=click.Choice(list(Share)),
-        default=Share.IDLE,
+        type=click.Choice([share.value for share in Share]),
+        default=Share.IDLE.value,
     )
     return Answers(server, login, key, Share(share))
 

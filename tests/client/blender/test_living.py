@@ -61,7 +61,6 @@ def picture(outcome: object) -> numpy.ndarray:
     return read_pixels(outcome.image)
 
 
-@pytest.mark.parametrize("keep_data", [False, True], ids=["plain", "kept"])
 @pytest.mark.parametrize(
     "features",
     [
@@ -74,22 +73,30 @@ def picture(outcome: object) -> numpy.ndarray:
         "visibility motion_blur persistent_data compositing",
     ],
 )
-def test_living_blender_makes_the_pixels_of_a_new_one(
-    features: str, keep_data: bool, make_task: Callable[..., RenderTask]
-) -> None:
-    frames = (1, 2, 4, 3, 9)
-    blender = FedBlender(make_task(features, 99), NoCage())
-    living = []
+def test_living_blender_makes_the_pixels_of_a_new_one(features: str, make_task: Callable[..., RenderTask]) -> None:
+    frames = (1, 4, 2)
+    plain, kept = (feed(features, frames, keep_data, make_task) for keep_data in (False, True))
     for frame in frames:
-        outcome = blender.render(make_task(features, frame), keep_data, ignore, StopFlag())
-        living.append(picture(outcome))
-    history = blender.history
-    blender.kill()
-
-    for frame, pixels in zip(frames, living, strict=True):
         fresh = FreshRenderer(NoCage()).render(make_task(features, frame, name="fresh"), ignore, StopFlag())
-        assert numpy.array_equal(picture(fresh), pixels), f"frame {frame} differs"
-    assert history == []
+        assert numpy.array_equal(picture(fresh), plain[frame]), f"frame {frame} differs"
+        assert numpy.array_equal(picture(fresh), kept[frame]), f"frame {frame} differs with kept data"
+
+
+def feed(
+    features: str, frames: tuple[int, ...], keep_data: bool, make_task: Callable[..., RenderTask]
+) -> dict[int, numpy.ndarray]:
+    """The pixels of frames from one process."""
+    name = f"kept-{keep_data}"
+    blender = FedBlender(make_task(features, 99, name=name), NoCage())
+    try:
+        outcomes = {
+            frame: blender.render(make_task(features, frame, name=name), keep_data, ignore, StopFlag())
+            for frame in frames
+        }
+        assert blender.history == []
+    finally:
+        blender.kill()
+    return {frame: picture(outcome) for frame, outcome in outcomes.items()}
 
 
 def render(renderer: LivingRenderer | FreshRenderer, task: RenderTask) -> Rendered:

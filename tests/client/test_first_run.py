@@ -1,0 +1,99 @@
+"""A new machine: three questions, farms nearby."""
+
+import socket
+import tomllib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from zeroconf import ServiceInfo, Zeroconf
+
+from sheepfold.client import cli, first_run
+from sheepfold.client.cli import client
+from sheepfold.client.config import ConfigError, Settings, load_settings, read_key
+from sheepfold.client.discovery import SERVICE_TYPE, find_farms
+from sheepfold.client.first_run import Answers, Share, save, settings_text
+from sheepfold.client.hardware import read_hardware
+from sheepfold.client.supply import ExitCode
+from sheepfold.client.worker import with_server
+
+MACHINE = replace(read_hardware(), cores=8, ram_kib=16 * 1024**2)
+ANSWERS = Answers("https://farm.example", "anna", "k3y", Share.HALF)
+
+
+def test_answers_become_settings_that_the_client_reads(tmp_path: Path) -> None:
+    path = save(ANSWERS, MACHINE, tmp_path / "client.toml")
+    settings = load_settings({}, path)
+    assert (settings.server, settings.login) == ("https://farm.example", "anna")
+    assert (settings.cores, settings.memory) == (4, 8 * 1024**3)
+    assert read_key(settings.key_file) == "k3y"
+    assert "k3y" not in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("share", "added"),
+    [(Share.ALL, {}), (Share.IDLE, {"idle_minutes": 10}), (Share.HALF, {"cores": 4, "memory": "8192M"})],
+)
+def test_share_of_the_machine(share: Share, added: dict[str, object]) -> None:
+    settings = tomllib.loads(settings_text(replace(ANSWERS, share=share), MACHINE, Path("/k")))
+    assert {name: settings[name] for name in settings if name not in ("server", "login", "key_file")} == added
+
+
+def test_questions_are_asked_and_answered_in_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[Settings] = []
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setattr(cli, "_is_new", lambda settings: not settings.server)
+    monkeypatch.setattr(cli, "find_farms", lambda: ["http://192.0.2.7:8080"])
+    monkeypatch.setattr(cli, "_run", lambda settings: ran.append(settings) or ExitCode.OK)
+    result = CliRunner().invoke(client, input="ftp://wrong\n\nanna\nk3y\nall\n")
+    assert result.exit_code == 0, result.output
+    assert "must begin with http" in result.output
+    assert "k3y" not in result.output
+    assert "A test frame rendered well." in result.output
+    [settings] = ran
+    assert (settings.server, settings.login) == ("http://192.0.2.7:8080", "anna")
+    assert read_key(settings.key_file) == "k3y"
+
+
+def test_address_without_its_scheme_is_taken_as_https() -> None:
+    assert first_run._address("farm.example") == "https://farm.example"
+
+
+def test_nobody_is_asked_without_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    result = CliRunner().invoke(client, [])
+    assert result.exit_code == ExitCode.BAD_SETTINGS
+    assert "no server is given" in result.output
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def announced() -> str:
+    """A farm that announces itself on this machine's own network."""
+    network = Zeroconf(interfaces=["127.0.0.1"])
+    url = "http://127.0.0.1:8123"
+    info = ServiceInfo(
+        SERVICE_TYPE,
+        f"test-{socket.gethostname()}.{SERVICE_TYPE}",
+        port=8123,
+        addresses=[socket.inet_aton("127.0.0.1")],
+        properties={"url": url},
+    )
+    network.register_service(info)
+    yield url
+    network.unregister_service(info)
+    network.close()
+
+
+def test_announced_farm_is_found(announced: str) -> None:
+    assert announced in find_farms(seconds=20, interfaces=["127.0.0.1"])
+
+
+def test_auto_takes_the_farm_nearby(settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sheepfold.client.worker.find_farms", lambda: ["http://192.0.2.7:8080"])
+    assert with_server(settings("auto")).server == "http://192.0.2.7:8080"
+    monkeypatch.setattr("sheepfold.client.worker.find_farms", list)
+    with pytest.raises(ConfigError, match="no farm announces itself"):
+        with_server(settings("auto"))
