@@ -89,12 +89,34 @@ def end_matching(*, where: Q, end: LeaseEnd, now: datetime) -> list[LeaseFacts]:
     return [lease for lease in found if lease.id in ended]
 
 
-def record_progress(*, lease_id: int, rendertime: int | None, remainingtime: int | None) -> None:
-    """What a heartbeat said of a tile."""
-    values = {"rendertime": rendertime, "remainingtime": remainingtime}
-    Lease.objects.filter(pk=lease_id, end=LeaseEnd.OPEN).update(
-        begun=True, **{name: value for name, value in values.items() if value is not None}
-    )
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a heartbeat said of a tile, in seconds; None: it did not say."""
+
+    lease_id: int
+    rendertime: int | None
+    remainingtime: int | None
+
+
+def record_progress(*, said: Sequence[Progress]) -> None:
+    """Note the progress of open leases, all in one statement. Their machines have begun to render."""
+    if not said:
+        return
+    rows = ", ".join([_PROGRESS_ROW] * len(said))
+    values = [value for one in said for value in (one.lease_id, one.rendertime, one.remainingtime)]
+    with connection.cursor() as cursor:
+        cursor.execute(_RECORD_PROGRESS.format(rows=rows), values)
+
+
+_PROGRESS_ROW = "(CAST(%s AS bigint), CAST(%s AS integer), CAST(%s AS integer))"
+_RECORD_PROGRESS = """
+WITH said(id, rendertime, remainingtime) AS (VALUES {rows})
+UPDATE dispatch_lease SET
+    begun = true,
+    rendertime = COALESCE(said.rendertime, dispatch_lease.rendertime),
+    remainingtime = COALESCE(said.remainingtime, dispatch_lease.remainingtime)
+FROM said WHERE dispatch_lease.id = said.id AND "end" = ''
+"""
 
 
 def count_resent(*, lease_ids: Sequence[int]) -> None:

@@ -10,7 +10,7 @@ from django.db.models import Q
 from sheepfold.protocol.codes import HeartbeatStatus
 from sheepfold.protocol.messages import Heartbeat
 from sheepfold.server.core.clock import now
-from sheepfold.server.dispatch.actions import record_progress
+from sheepfold.server.dispatch.actions import Progress, record_progress
 from sheepfold.server.dispatch.models import LeaseEnd
 from sheepfold.server.dispatch.queries import LeaseFacts, find, find_by_tokens, open_by_session
 from sheepfold.server.machines.actions import expire_sessions, record_signs_of_life
@@ -34,23 +34,26 @@ def serve_heartbeats(beats: Sequence[Beat]) -> list[HeartbeatStatus]:
     record_signs_of_life(sessions={(one.id, one.max_silence) for one in live.values()}, now=moment)
     by_token = find_by_tokens([beat.message.extras for beat in beats if beat.message.extras])
     held = open_by_session([session.id for session in live.values()])
-    return [_answer(beat, live.get(beat.token_hash or ""), by_token, held) for beat in beats]
+    leases = [_lease(beat, live.get(beat.token_hash or ""), by_token, held) for beat in beats]
+    record_progress(said=[_progress(lease, beat) for lease, beat in zip(leases, beats, strict=True) if lease])
+    return [_answer(beat, lease) for lease, beat in zip(leases, beats, strict=True)]
 
 
-def _answer(
-    beat: Beat,
-    session: SessionFacts | None,
-    by_token: dict[str, LeaseFacts],
-    held: dict[int, list[LeaseFacts]],
-) -> HeartbeatStatus:
-    message = beat.message
-    if not message.job or message.frame is None:
-        return HeartbeatStatus.OK
-    lease = by_token.get(message.extras or "") or _held_lease(session, message, held)
-    if lease is None or lease.end != LeaseEnd.OPEN:
-        return HeartbeatStatus.STOP
-    record_progress(lease_id=lease.id, rendertime=message.rendertime, remainingtime=message.remainingtime)
-    return HeartbeatStatus.OK
+def _lease(
+    beat: Beat, session: SessionFacts | None, by_token: dict[str, LeaseFacts], held: dict[int, list[LeaseFacts]]
+) -> LeaseFacts | None:
+    """The open lease that a heartbeat is about."""
+    lease = by_token.get(beat.message.extras or "") or _held_lease(session, beat.message, held)
+    return lease if lease and lease.end == LeaseEnd.OPEN else None
+
+
+def _progress(lease: LeaseFacts, beat: Beat) -> Progress:
+    return Progress(lease.id, beat.message.rendertime, beat.message.remainingtime)
+
+
+def _answer(beat: Beat, lease: LeaseFacts | None) -> HeartbeatStatus:
+    names_a_tile = bool(beat.message.job) and beat.message.frame is not None
+    return HeartbeatStatus.STOP if names_a_tile and lease is None else HeartbeatStatus.OK
 
 
 def _held_lease(
