@@ -7,6 +7,7 @@ from itertools import pairwise
 import bmesh
 import bpy
 from mathutils import Euler, Matrix, Vector, noise
+
 from shading import glow, matt
 
 LANTERN = Vector((-2.45, 3.85, 1.7))

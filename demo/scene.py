@@ -13,8 +13,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import bpy
-from landscape import build_land, ground
 from mathutils import Vector
+
+from landscape import build_land, ground
 from sheep import Sheep, born, breed, graze, run
 from sky import build_sky
 

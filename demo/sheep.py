@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import bmesh
 import bpy
 from mathutils import Euler, Matrix, Vector
+
 from shading import glow, matt
 
 LEG_HEIGHT = 0.42

@@ -4,6 +4,7 @@ import math as number
 
 import bpy
 from mathutils import Vector
+
 from shading import feed, glow, math
 
 SUNSET = Vector((-0.42, 0.9, 0.03)).normalized()

@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-import pyzipper
+import pyzipper  # type: ignore[import-untyped]
 
 from sheepfold.server.core.zip_writer import PackedFile, file_of, write_zip
 

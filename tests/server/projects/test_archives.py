@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import pyzipper  # type: ignore[import-untyped]
 import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -143,8 +144,6 @@ def test_links_and_devices_are_refused(tmp_path: Path, mode: int, words: str) ->
 
 
 def test_a_zip_with_a_password_is_refused(tmp_path: Path) -> None:
-    import pyzipper
-
     with pyzipper.AESZipFile(tmp_path / "a.zip", "w", encryption=pyzipper.WZ_AES) as archive:
         archive.setpassword(b"secret")
         archive.writestr("a.blend", BLEND)

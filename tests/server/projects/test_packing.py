@@ -4,7 +4,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-import pyzipper
+import pyzipper  # type: ignore[import-untyped]
 
 from sheepfold.server.projects.archives import inspect
 from sheepfold.server.projects.names import BadArchive

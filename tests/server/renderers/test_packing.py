@@ -24,6 +24,7 @@ from sheepfold.server.renderers.platforms import Platform
 
 LINUX, WINDOWS, MAC = Platform("linux", 64), Platform("windows", 64), Platform("mac", 64)
 BLENDER = Path("/usr/bin/blender")
+Words = list[str | Path]
 EMULATOR = find_spec("sheepfold.server.renderers.bpy_blender")  # it cannot be imported without bpy
 SCRIPTS = Path(__file__).parents[3] / "bench" / "scenes"
 
@@ -213,13 +214,13 @@ def written(path: Path, data: bytes) -> Path:
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("scene") / "trivial.blend"
-    command = [BLENDER, "-b", "--factory-startup", "-P", SCRIPTS / "trivial.py", "--", path]
+    command: Words = [BLENDER, "-b", "--factory-startup", "-P", SCRIPTS / "trivial.py", "--", path]
     subprocess.run(command, check=True, capture_output=True)
     return path
 
 
-def render(words: list[str | Path], scene: Path, output: Path) -> bytes:
-    arguments = [
+def render(words: Words, scene: Path, output: Path) -> bytes:
+    arguments: Words = [
         "--factory-startup",
         "--disable-autoexec",
         "-noaudio",
@@ -281,7 +282,7 @@ def test_a_launcher_without_its_blender_says_what_to_do(tmp_path: Path) -> None:
     assert "Blender 9.9.9 is not installed on this machine" in done.stderr
 
 
-def emulated(folder: Path) -> list[str | Path]:
+def emulated(folder: Path) -> Words:
     """The command line for bpy, run by the interpreter inside the installed Blender, which has bpy, too."""
     assert EMULATOR is not None
     lines = (
@@ -301,7 +302,7 @@ def test_the_command_line_for_bpy_renders_what_blender_renders(scene: Path, tmp_
 
 def test_the_command_line_for_bpy_takes_its_words_in_order(scene: Path, tmp_path: Path) -> None:
     script = written(tmp_path / "s.py", b"import bpy\nprint('range', bpy.context.scene.frame_end, flush=True)\n")
-    words = ["-t", "1", "-E", "CYCLES", "-F", "JPEG", "-e", "9", "-P", script, "-f", "1..2,-1", "--", "-f", "50"]
+    words: Words = ["-t", "1", "-E", "CYCLES", "-F", "JPEG", "-e", "9", "-P", script, "-f", "1..2,-1", "--", "-f", "50"]
 
     done = subprocess.run(
         [*emulated(tmp_path), "-b", scene, "-o", tmp_path / "x_", *words], capture_output=True, text=True, check=True

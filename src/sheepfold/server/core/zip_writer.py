@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-import pyzipper
+import pyzipper  # type: ignore[import-untyped]
 
 CHUNK = 1 << 20
 LEVEL = 6

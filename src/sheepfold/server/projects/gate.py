@@ -1,4 +1,4 @@
-"""Whether dispatch looks at a project at all. Apart from `actions`, since claims and lease ends call it all the time."""
+"""Whether dispatch looks at a project at all. Apart from `actions`: claims and lease ends call it all the time."""
 
 from collections.abc import Collection
 

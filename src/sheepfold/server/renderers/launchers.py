@@ -79,7 +79,7 @@ def installed_files(blender: Path, version: str) -> list[PackedFile]:
 
 def module_version(python: Path) -> str:
     """The version of bpy in an interpreter. Raises BadRenderer if it has none."""
-    words = [python, "-E", "-c", ASK]
+    words: list[str | Path] = [python, "-E", "-c", ASK]
     try:
         done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=ANSWER_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
