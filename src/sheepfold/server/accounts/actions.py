@@ -72,6 +72,11 @@ def revoke_render_key(*, key: RenderKey, now: datetime) -> None:
     RenderKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=now)
 
 
+def record_key_use(*, key: RenderKey, now: datetime) -> None:
+    """A machine logged in with it."""
+    RenderKey.objects.filter(pk=key.pk).update(used_at=now)
+
+
 def create_api_token(*, user: User, name: str) -> tuple[ApiToken, str]:
     """A token for a program and its secret, which is shown now and never again."""
     secret = new_secret()

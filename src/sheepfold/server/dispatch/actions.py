@@ -1,4 +1,4 @@
-"""Every change of leases. A lease that has ended never changes again."""
+"""Every change of leases. A lease that has ended stays as it is, unless its result comes late and is taken."""
 
 import secrets
 from collections.abc import Sequence
@@ -80,6 +80,11 @@ def end_each(*, lease_ids: Sequence[int], end: LeaseEnd, now: datetime) -> set[i
 
 
 _END_EACH = 'UPDATE dispatch_lease SET "end" = %s, ended_at = %s WHERE "end" = \'\' AND id IN ({marks}) RETURNING id'
+
+
+def accept_late(*, lease_id: int) -> None:
+    """The result of a lease that had ended otherwise was taken, since its tile still waited."""
+    Lease.objects.filter(pk=lease_id).exclude(end=LeaseEnd.OPEN).update(end=LeaseEnd.ACCEPTED)
 
 
 def end_matching(*, where: Q, end: LeaseEnd, now: datetime) -> list[LeaseFacts]:

@@ -11,7 +11,7 @@ from django.db.models import Q
 
 from sheepfold.protocol.extras import Extras, agree, parse_extras, silence_limit
 from sheepfold.protocol.messages import SessionRequest
-from sheepfold.server.accounts.actions import issue_machine_key
+from sheepfold.server.accounts.actions import issue_machine_key, record_key_use
 from sheepfold.server.accounts.models import RenderKey, User
 from sheepfold.server.accounts.queries import credentials_of_key
 from sheepfold.server.accounts.secrets import hash_secret
@@ -98,7 +98,7 @@ def _open(admission: Admission) -> Welcome:
     user = User.objects.get(pk=admission.user_id)
     fingerprint = machine_fingerprint(request)
     key, publickey = _key(user, admission.key_id, fingerprint, request)
-    RenderKey.objects.filter(pk=key.pk).update(used_at=moment)
+    record_key_use(key=key, now=moment)
     agreed = _agreement(request)
     machine = machines.register_machine(user=user, facts=_machine_facts(request, fingerprint, agreed), now=moment)
     _, token = machines.open_session(machine=machine, key=key, terms=_terms(attempt, agreed), now=moment)

@@ -15,7 +15,7 @@ from sheepfold.protocol.generations import Generation
 from sheepfold.protocol.messages import FrameUpload
 from sheepfold.server.core.clock import now
 from sheepfold.server.core.events import EventFact, publish_many
-from sheepfold.server.dispatch.actions import end_each
+from sheepfold.server.dispatch.actions import accept_late, end_each
 from sheepfold.server.dispatch.models import Lease, LeaseEnd
 from sheepfold.server.dispatch.queries import LeaseFacts, facts_of
 from sheepfold.server.frames import actions as frames
@@ -186,7 +186,8 @@ def _rescue(one: Received, moment: datetime) -> bool:
     lease = one.awaited.lease
     if states.move([lease.tile_id], came_from=TileStatus.WAITING, to=TileStatus.DONE, now=moment) != 1:
         return False
-    return Lease.objects.filter(pk=lease.id).exclude(end__in=("", LeaseEnd.ACCEPTED)).update(end=LeaseEnd.ACCEPTED) == 1
+    accept_late(lease_id=lease.id)
+    return True
 
 
 def _late(one: Received, moment: datetime) -> Verdict:
