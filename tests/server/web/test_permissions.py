@@ -14,6 +14,7 @@ from sheepfold.server.accounts.models import ApiToken, Group, Invitation, Member
 from sheepfold.server.core.models import Switch
 from sheepfold.server.machines.models import Machine
 from sheepfold.server.projects.models import Project, ProjectShare, ShareLink
+from sheepfold.server.renderers.models import RendererArchive
 from sheepfold.server.web import urls
 from tests.server.web.world import World
 
@@ -110,6 +111,9 @@ TABLE = (
     Row("/admin/groups/", ADMINS),
     Row("/admin/groups/{group}/limits/", ADMINS, {"max_priority": "70", "max_machines": "0"}),
     Row("/admin/renderers/", ADMINS),
+    Row("/admin/renderers/upload/", "LNNNNB", {}),
+    Row("/admin/renderers/{renderer}/default/", ADMINS, {}),
+    Row("/admin/renderers/archives/{archive}/remove/", ADMINS, {}),
     Row("/admin/settings/", ADMINS),
     Row("/admin/settings/maintenance/", ADMINS, {"on": "1"}),
     Row("/admin/storage/", ADMINS),
@@ -119,6 +123,7 @@ TABLE = (
 )
 # tested on their own, since they need a project in another state or a body
 ELSEWHERE = {
+    "admin/renderers/installed/",
     "projects/<int:project_id>/settings/",
     "projects/<int:project_id>/scene/",
     "projects/<int:project_id>/resume/",
@@ -177,13 +182,15 @@ def _client(person: User | None) -> Client:
 
 
 ROWS = ("project", "group", "machine", "key", "token", "share", "link", "report", "farm_invitation", "group_invitation")
-NAMES = (*ROWS, "owner", "member", "link_secret", "invitation_secret")
+NAMES = (*ROWS, "renderer", "archive", "owner", "member", "link_secret", "invitation_secret")
 
 
 def _values(world: World) -> dict[str, object]:
     member = world.people["member"]
     assert member is not None
     return {name: getattr(world, name).pk for name in ROWS} | {
+        "renderer": world.project.renderer_id,
+        "archive": RendererArchive.objects.get().pk,
         "owner": world.owner.pk,
         "member": member.pk,
         "link_secret": world.link_secret,
