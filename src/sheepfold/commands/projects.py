@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 import click
+from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sheepfold.commands.errors import CommandError
@@ -139,7 +140,8 @@ def download(farm: Farm, /, project: int, output: Path | None, as_zip: bool, vid
 
 
 def _download_frames(farm: Farm, project: int, done: int, folder: Path) -> None:
-    with Progress(TextColumn("frames"), BarColumn(), TextColumn("{task.completed}/{task.total}")) as bar:
+    columns = (TextColumn("frames"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
+    with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("frames", total=done)
         after = 0
         while results := farm.get(f"projects/{project}/results", after=after):
@@ -158,7 +160,8 @@ def _download_file(farm: Farm, path: str, target: Path) -> None:
 
 
 def _bytes_bar() -> Progress:
-    return Progress(TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True))
 
 
 def _total(row: Row) -> int:
