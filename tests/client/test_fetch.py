@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -178,3 +179,14 @@ def test_two_threads_download_once(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert source.offsets == [0]
+
+
+def test_downloads_that_nobody_wants_any_more_are_cleared_away(tmp_path: Path) -> None:
+    for name, age in (("old", 8), ("young", 6)):
+        path = tmp_path / f"{md5(name.encode())}.partial"
+        path.write_bytes(b"half")
+        when = time.time() - age * 86_400
+        os.utime(path, (when, when))
+    (tmp_path / "abc.partial").mkdir()
+    Cache(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [f"{md5(b'young')}.partial"]

@@ -6,7 +6,7 @@ from pathlib import Path
 from seed_server import Call, SeedJob, SeedServer
 
 from sheepfold.client.config import Settings
-from sheepfold.client.events import FrameAccepted, FrameRendered, FrameStarted, LoggedIn
+from sheepfold.client.events import FrameAccepted, FrameRendered, FrameStarted, LoggedIn, Waiting
 from sheepfold.client.supply import ExitCode
 
 MakeSettings = Callable[..., Settings]
@@ -24,7 +24,7 @@ def test_next_frame_is_asked_for_while_one_renders(
         requests = farm.wait_for("work", 3)
         archives = farm.wait_for("archive", 4)
         assert len(run.of(FrameRendered)) == 1, "frame 2 renders while frame 3 was fetched"
-        assert [call.query["open_leases"] for call in requests][1:] == ["t1", "t2"]
+        assert "t2" in requests[2].query["open_leases"].split(",")
         assert [call.query["type"] for call in archives] == ["binary", "job", "job", "job"]
         go_on.touch()
         run.wait_for(FrameAccepted, 3)
@@ -99,3 +99,20 @@ def test_unstarted_frame_is_not_rendered_after_a_stop(
         assert sorted(call.query["frame"] for call in farm.of("upload")) == ["0001", "0002"]
         assert farm.of("error") == []
         assert len(farm.of("logout")) == 1
+
+
+def test_no_more_is_asked_for_than_a_session_may_hold(
+    settings: MakeSettings, start: Callable[..., object], job: MakeJob
+) -> None:
+    with SeedServer([job(1), job(2), job(3)], extras="sheepfold/1 heartbeat=10 leases=2") as farm:
+
+        def after_frame_2(call: Call) -> tuple[int, str, bytes]:
+            run.wait_for(FrameRendered, 2)
+            return 200, "text/xml", b'<jobvalidate status="0"/>'
+
+        farm.answers["upload"].extend([after_frame_2, after_frame_2])
+        run = start(settings(farm.url, max_frames=3))
+        assert run.end() is ExitCode.OK
+        order = [call.kind for call in farm.calls if call.kind in ("work", "upload")]
+        assert order[:3] == ["work", "work", "upload"]
+        assert run.of(Waiting) == []

@@ -19,6 +19,7 @@ from sheepfold.client.unpack import UnpackError, remove_folder, unpack
 _PIECE = 1024 * 1024
 _MD5 = re.compile(r"[0-9a-f]{32}")
 _ATTEMPTS = 5
+_STALE_SECONDS = 7 * 86_400  # the farm has forgotten the job of a download that lies longer
 _KEEP_FREE = 512 * 1024 * 1024  # bytes of disk that stay the owner's
 
 
@@ -64,6 +65,7 @@ class Cache:
         """`limit`: bytes that zips and folders may take together; the longest unused go first."""
         self._folder, self._limit = folder, limit
         folder.mkdir(parents=True, exist_ok=True)
+        _remove_stale(folder)
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._lock = threading.Lock()
         self._verified: set[str] = set()
@@ -209,6 +211,15 @@ def md5_of(path: Path) -> str:
         while piece := source.read(_PIECE):
             digest.update(piece)
     return digest.hexdigest()
+
+
+def _remove_stale(folder: Path) -> None:
+    """Downloads that nobody went on with, and folders that were half unpacked."""
+    for partial in folder.glob("*.partial"):
+        if partial.is_dir():
+            remove_folder(partial)
+        elif time.time() - partial.stat().st_mtime > _STALE_SECONDS:
+            partial.unlink()
 
 
 def _pause(attempt: int) -> float:

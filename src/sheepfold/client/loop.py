@@ -1,11 +1,8 @@
 """The loop of a device: get a frame, render it, into the outbox. Fetching and uploading go on beside it."""
 
-import hashlib
-import uuid
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from sheepfold.client.api import Connection, Farm, FarmError, UnreachableError
@@ -37,19 +34,19 @@ from sheepfold.client.task import (
     ProgressListener,
     Rendered,
     RenderFailed,
-    RenderLimits,
     RenderOutcome,
     RenderTask,
     StopFlag,
 )
-from sheepfold.client.unpack import remove_folder
 from sheepfold.client.upload import Uploader
+from sheepfold.client.workplace import Workplace
 from sheepfold.protocol.codes import ComputeMethod, ConfigStatus, ErrorKind
 from sheepfold.protocol.extras import Extras
 from sheepfold.protocol.messages import FrameUpload, WorkRequest
 
 # The next frame is asked for when this one ends within so many seconds: enough for a scene of some 100 MB.
 _ASK_AHEAD_SECONDS = 30.0
+_LOOK_SECONDS = 0.2
 _LOOK_AGAIN_SECONDS = 30.0  # how often the owner's conditions (idle, mains, timetable) are looked at
 _GIVE_MEMORY_BACK_SECONDS = 120.0  # a wait from which on no Blender is kept alive
 _LOGIN_WAITS = (5.0, 15.0, 60.0, 120.0, 300.0)
@@ -102,7 +99,7 @@ class DeviceLoop:
         self._heart = Heart(self._session, self._leases, desk.control, desk.listener)
         self._ahead: Future[ReadyJob | NoJob] | None = None
         self._ahead_pool = ThreadPoolExecutor(1, thread_name_prefix="ahead")
-        self._work = settings.cache_dir / "work" / _folder_name(device.id)
+        self._workplace = Workplace(device, settings)
         self._last_seconds: float | None = None
         self._failures = 0
         self._rendered = 0
@@ -110,7 +107,7 @@ class DeviceLoop:
 
     def run(self) -> ExitCode:
         """Work until the owner or the farm ends it. Returns why."""
-        remove_folder(self._work)
+        self._workplace.remove()
         try:
             if self._log_in():
                 self._heart.start()
@@ -196,7 +193,7 @@ class DeviceLoop:
             except FarmError as error:
                 self._listener(Message(Level.WARNING, f"no logout: {error}"))
         self._session.farm.close()
-        remove_folder(self._work)
+        self._workplace.remove()
 
     def _exit_code(self) -> ExitCode:
         if self._end is not None:
@@ -239,7 +236,17 @@ class DeviceLoop:
         """The frame that was asked for ahead, else a new one. An old "no" is asked again."""
         ahead, self._ahead = self._ahead, None
         job = ahead.result() if ahead is not None else None
-        return job if isinstance(job, ReadyJob) else self._supply.next()
+        if isinstance(job, ReadyJob):
+            return job
+        self._wait_for_room()
+        return self._supply.next()
+
+    def _wait_for_room(self) -> None:
+        """Let uploads end that are under way: a farm does not give a session more than it may hold."""
+        while len(self._leases.all()) + self._uploader.under_way() >= self._session.most_open_frames:
+            if self._control.stopping:
+                return
+            self._desk.outbox.wait(_LOOK_SECONDS)
 
     def _ask_ahead(self) -> None:
         """Get the next frame while this one renders, where the farm lets a session hold several."""
@@ -255,21 +262,22 @@ class DeviceLoop:
     def _work_at(self, ready: ReadyJob) -> None:
         lease, job = ready.lease, ready.lease.job
         self._listener(FrameStarted(self._device.name, job.name, job.id, job.frame))
-        task = self._task(ready)
-        task.work_dir.mkdir(parents=True)
+        try:
+            task = self._workplace.task(ready, self._control.priority)
+        except OSError as error:
+            self._finish(ready, _failed(ErrorKind.NO_DISK_SPACE, f"there is no room to work: {error}"))
+            return
         if self._last_seconds is not None and self._last_seconds <= _ASK_AHEAD_SECONDS:
             self._ask_ahead()
         try:
-            outcome = self._render(task, lease)
-            self._finish(ready, outcome)
+            self._finish(ready, self._render(task, lease))
         finally:
-            remove_folder(task.work_dir)
-            self._remove_other_homes(task.home)
+            self._workplace.clear(task)
 
     def _render(self, task: RenderTask, lease: Lease) -> RenderOutcome:
         missing = what_is_missing(task)
         if missing is not None:
-            return RenderFailed(*missing, seconds=0.0, peak_kib=0, log="")
+            return _failed(*missing)
 
         def heard(progress: Progress) -> None:
             lease.progress = progress
@@ -333,36 +341,6 @@ class DeviceLoop:
             self._failures += 1
             self._control.wait(pause)
 
-    def _task(self, ready: ReadyJob) -> RenderTask:
-        job, settings = ready.lease.job, self._desk.settings
-        key = f"{job.archive_md5} {job.renderer.md5} {job.path} {job.renderer.commandline} {job.script}"
-        home = self._work / _folder_name(key)
-        return RenderTask(
-            job=job.id,
-            frame=job.frame,
-            renderer_dir=ready.renderer_dir,
-            scene_dir=ready.scene_dir,
-            scene=job.path,
-            home=home,
-            work_dir=home / uuid.uuid4().hex[:12],
-            commandline=job.renderer.commandline,
-            script=job.script,
-            update_method=job.renderer.update_method,
-            device=self._device if job.use_gpu or self._device.kind is DeviceKind.CPU else Device(),
-            limits=RenderLimits(
-                cores=settings.cores,
-                memory_kib=settings.memory // 1024 if settings.memory else None,
-                seconds=settings.frame_time,
-                silent_seconds=settings.silent_time,
-                priority=settings.priority if self._control.priority is None else self._control.priority,
-            ),
-        )
-
-    def _remove_other_homes(self, current: Path) -> None:
-        for home in self._work.iterdir() if self._work.is_dir() else ():
-            if home != current:
-                remove_folder(home)
-
     def _tell_progress(self, lease: Lease, progress: Progress) -> None:
         self._listener(
             FrameProgress(
@@ -390,5 +368,6 @@ class DeviceLoop:
         )
 
 
-def _folder_name(text: str) -> str:
-    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()[:12]
+def _failed(kind: ErrorKind, message: str) -> RenderFailed:
+    """A failure before anything was started."""
+    return RenderFailed(kind, message, seconds=0.0, peak_kib=0, log="")

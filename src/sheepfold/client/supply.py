@@ -170,9 +170,12 @@ class Supply:
     def _tidy(self, answer: WorkAnswer) -> None:
         if answer.stats is not None:
             self._listener(_stats(answer.stats))
-        for md5 in answer.delete_md5s:
-            self._cache.delete(md5)
-        self._cache.trim()
+        try:
+            for md5 in answer.delete_md5s:
+                self._cache.delete(md5)
+            self._cache.trim()
+        except OSError as error:
+            self._listener(Message(Level.WARNING, f"the cache cannot be tidied: {error}"))
 
     def _no_job(self, answer: WorkAnswer) -> NoJob:
         status = int(answer.status)

@@ -77,6 +77,12 @@ class Uploader:
         """Frames that the farm does not have yet."""
         return [entry for entry in self._outbox.entries(self._server) if self._mine(entry)]
 
+    def under_way(self) -> int:
+        """Frames that are being handed over or are about to be; those that wait for a later try do not count."""
+        with self._tried:
+            tries = [self._tries.get(entry.id) for entry in self.waiting()]
+        return sum(each is None or each.running or each.count == 0 for each in tries)
+
     def wait_for_try(self, entry: Entry, stopped: Callable[[], bool]) -> None:
         """Return when the frame has been tried once, whatever came of it, or when `stopped()`."""
         with self._tried:
@@ -118,7 +124,7 @@ class Uploader:
             verdict, reason = self._send(entry, tries.count + 1)
         except UnreachableError as error:
             verdict, reason, retry_after = Verdict.LATER, str(error), error.retry_after
-        except (FarmError, LoginRefusedError) as error:
+        except (FarmError, LoginRefusedError, OSError) as error:
             verdict, reason = Verdict.LATER, str(error)
         if verdict is Verdict.LATER and time.time() - entry.finished > _KEPT_DAYS * 86_400:
             verdict, reason = Verdict.GONE, f"not taken for {_KEPT_DAYS} days: {reason}"
