@@ -7,6 +7,7 @@ with its machine waits again within seconds.
 import json
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -58,7 +59,7 @@ def test_every_tile_is_done_once_whatever_is_killed(
     client.start()
 
     for threshold, kill in zip(_moments(4), _kills(serving, client), strict=True):
-        wait_until(lambda threshold=threshold: books.done() >= threshold, f"{threshold} tiles are done")
+        wait_until(partial(_has_done, books, threshold), f"{threshold} tiles are done")
         kill()
     wait_until(lambda: books.done() == TILES, "all tiles are done")
     wait_until(lambda: books.open_leases() == 0, "no lease is open")
@@ -73,6 +74,10 @@ def test_every_tile_is_done_once_whatever_is_killed(
     assert {path.parent.name + path.name for path in books.blob_files()} == books.blob_names()
     assert list((empty_farm.data_dir / "tmp").iterdir()) == []
     serving.start()
+
+
+def _has_done(books: Books, tiles: int) -> bool:
+    return books.done() >= tiles
 
 
 def _moments(count: int) -> list[int]:

@@ -69,12 +69,19 @@ async def _read_form(request: Request, received: ReceivedFile, limit: int) -> No
         body += chunk
         if len(body) > min(limit * 3, 64 << 20):  # %XX takes three bytes; this form is rare and held in memory
             raise TooLarge(limit)
-    for name, value in parse_qsl(body.decode("latin-1"), keep_blank_values=True, encoding="latin-1"):
+    for name, value in _form_pairs(body.decode("latin-1")):
         if name == FILE_PART and received.path is None:
             with _temporary(received, "") as file:
                 file.write(value.encode("latin-1"))
         elif name != FILE_PART:
             received.fields.setdefault(name, value[:MAX_FIELD_BYTES])
+
+
+def _form_pairs(text: str) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(text, keep_blank_values=True, encoding="latin-1", max_num_fields=MAX_PARTS)
+    except ValueError as error:  # taking millions of them apart would hold up everybody else
+        raise BadUpload(f"more than {MAX_PARTS} fields") from error
 
 
 class _Reader:
@@ -84,6 +91,7 @@ class _Reader:
         self._received = received
         self._left = limit
         self._parts = 0
+        self._ended = False
         self._header_name = b""
         self._header_value = b""
         self._disposition: dict[bytes, bytes] = {}
@@ -102,16 +110,18 @@ class _Reader:
                 "on_headers_finished": self._headers_finished,
                 "on_part_data": self._data,
                 "on_part_end": self._end,
+                "on_end": self._finish,
             },
         )
         try:
             async for chunk in request.stream():
                 parser.write(chunk)
-            parser.finalize()
         except FormParserError as error:
             raise BadUpload(str(error)) from error
         finally:
             self._close()
+        if not self._ended:
+            raise BadUpload("the body breaks off before its last boundary")
 
     def _begin(self) -> None:
         self._parts += 1
@@ -151,6 +161,9 @@ class _Reader:
             name = self._disposition[b"name"].decode("utf-8", "replace")
             self._received.fields.setdefault(name, self._value.decode("utf-8", "replace"))
         self._close()
+
+    def _finish(self) -> None:
+        self._ended = True
 
     def _close(self) -> None:
         if self._file is not None:
