@@ -4,21 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+from checks import CHECKS, ROOT
 from links import broken_links
-
-BIN = Path(sys.executable).parent
-FOLDERS = [name for name in ("src", "tests", "tools", "bench", "demo") if Path(name).is_dir()]
-CHECKS: tuple[tuple[str, list[Path | str]], ...] = (
-    ("ruff check", [BIN / "ruff", "check", *FOLDERS]),
-    ("ruff format", [BIN / "ruff", "format", "--check", *FOLDERS]),
-    ("mypy", [BIN / "mypy"]),
-    ("import directions", [BIN / "lint-imports", "--no-logo"]),
-)
 
 
 def main() -> int:
     failed = [name for name, command in CHECKS if not _passes(name, command)]
-    broken = broken_links(Path.cwd())
+    broken = broken_links(ROOT)
     for line in broken:
         print(line)
     if broken:
@@ -29,7 +21,7 @@ def main() -> int:
 
 def _passes(name: str, command: list[Path | str]) -> bool:
     print(f"== {name}", flush=True)
-    return subprocess.run(command).returncode == 0
+    return subprocess.run(command, cwd=ROOT).returncode == 0
 
 
 if __name__ == "__main__":

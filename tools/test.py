@@ -8,7 +8,6 @@ import subprocess
 import sys
 
 from postgres import temporary_postgres
-
 from sheepfold.environment.system import (
     BLENDER,
     BUBBLEWRAP,

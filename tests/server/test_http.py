@@ -35,9 +35,7 @@ uvicorn.Server(settings).run(sockets=[socket.socket(fileno=int(sys.argv[1]))])
 def test_a_body_may_be_long() -> None:
     size = 40 * HEAD_LIMIT
     with _server() as address:
-        answer = _ask(
-            address, b"POST / HTTP/1.1\r\nHost: f\r\nContent-Length: %d\r\n\r\n" % size + bytes(size)
-        )
+        answer = _ask(address, b"POST / HTTP/1.1\r\nHost: f\r\nContent-Length: %d\r\n\r\n" % size + bytes(size))
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
     assert f"x-length: {size}\r\n".encode() in answer
 

@@ -62,10 +62,15 @@ def web(host: str, port: int, fd: int | None, data_dir: Path | None) -> None:
 
 
 @click.command()
+@click.option("--metrics-host", default="127.0.0.1", show_default=True, help="Address of the metrics.")
+@click.option("--metrics-port", type=int, help="Port at which Prometheus may read this process's metrics.")
 @data_dir_option
-def background(data_dir: Path | None) -> None:
+def background(metrics_host: str, metrics_port: int | None, data_dir: Path | None) -> None:
     """One process of jobs and timers. Run as many as you like over one PostgreSQL."""
     start_django(data_dir)
     from sheepfold.server.run import run_background
 
-    run_background()
+    try:
+        run_background(None if metrics_port is None else (metrics_host, metrics_port))
+    except OSError as error:
+        raise CommandError(f"cannot listen on {metrics_host}:{metrics_port}: {error.strerror}") from error

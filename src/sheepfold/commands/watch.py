@@ -18,7 +18,7 @@ from sheepfold.commands.show import Row, duration
 ENDED = frozenset({"finished", "cancelled", "rejected", "blocked"})
 LOOK_SECONDS = 1.0
 SHOWN_FRAMES = 8
-BAR_WIDTH = 40
+BAR_WIDTH = 24
 
 
 @dataclass(frozen=True)
@@ -104,8 +104,9 @@ def picture(view: View) -> RenderableType:
         frames.add_column(head, justify="right" if side == "right" else "left")
     for frame in view.newest:
         frames.add_row(str(frame["frame"]), duration(frame["seconds"]), str(frame["machine"]))
-    bar = ProgressBar(total=max(view.total, 1), completed=view.done, width=BAR_WIDTH)
-    return Group(bar, Text(_numbers(view)), frames)
+    line = Table.grid(padding=(0, 1))
+    line.add_row(ProgressBar(max(view.total, 1), view.done, width=BAR_WIDTH), Text(_numbers(view)))
+    return Group(line, frames)
 
 
 def _numbers(view: View) -> str:
