@@ -55,7 +55,7 @@ def ready(owner: User | None = None) -> Project:
     project = uploaded(owner)
     STEPS[ProjectStatus.ANALYSING](project.pk)
     STEPS[ProjectStatus.READY](project.pk)
-    actions.assign_renderer(project_id=project.pk, renderer_id=make_renderer().pk)
+    actions.assign_renderer(project_id=project.pk, renderer_id=make_renderer().pk, problems=[])
     project.refresh_from_db()
     return project
 
@@ -83,7 +83,7 @@ def test_a_project_passes_from_upload_to_the_last_tile() -> None:
     actions.record_analysis(project_id=project.pk, analysis=ANALYSIS, archive=ARCHIVE)
     with pytest.raises(Conflict, match="no Blender yet"):
         actions.mark_started(project_id=project.pk, now=NOON)
-    actions.assign_renderer(project_id=project.pk, renderer_id=make_renderer().pk)
+    actions.assign_renderer(project_id=project.pk, renderer_id=make_renderer().pk, problems=[])
     actions.mark_started(project_id=project.pk, now=NOON)
     assert actions.mark_finished(project_id=project.pk, now=later(hours=1))
     assert not actions.mark_finished(project_id=project.pk, now=later(hours=2))

@@ -17,6 +17,8 @@ from sheepfold.server.projects.queries import without_renderer
 from sheepfold.server.renderers.queries import choose_renderer
 from sheepfold.server.renderers.versions import parse_version
 
+VERSION_PROBLEM = "blender-version"
+
 
 @dataclass(frozen=True, slots=True)
 class Refused:
@@ -59,8 +61,7 @@ def prepare(project: Project) -> Outcome:
 def _analysis(report: Report, blend: str) -> Analysis:
     choice = choose_renderer(parse_version(report.facts.version))
     problems = [{"kind": one.kind, "severity": one.severity, "text": one.text} for one in report.problems]
-    if choice.note:
-        problems.append({"kind": "blender-version", "severity": Severity.WARN, "text": choice.note})
+    problems += _version_problems(choice.note)
     return Analysis(
         facts=report.facts.to_json(),
         problems=problems,
@@ -91,10 +92,16 @@ def _pack(upload: Path, contents: Contents) -> BlobRef:
 
 def give_missing_renderers() -> None:
     """Projects that were analysed when the farm had no Blender get theirs."""
-    for project_id, version in without_renderer():
-        choice = choose_renderer(parse_version(version))
+    for project in without_renderer():
+        choice = choose_renderer(parse_version(project.facts["version"]))
         if choice.renderer_id is not None:
-            projects.assign_renderer(project_id=project_id, renderer_id=choice.renderer_id)
+            others = [one for one in project.problems if one["kind"] != VERSION_PROBLEM]
+            problems = others + _version_problems(choice.note)
+            projects.assign_renderer(project_id=project.pk, renderer_id=choice.renderer_id, problems=problems)
+
+
+def _version_problems(note: str) -> list[dict[str, str]]:
+    return [{"kind": VERSION_PROBLEM, "severity": Severity.WARN, "text": note}] if note else []
 
 
 def record(project_id: int, outcome: Outcome) -> None:

@@ -104,10 +104,10 @@ def record_sealing(*, project_id: int, archive: BlobRef, archive_password: str) 
     rows.update(archive=record_blob(ref=archive), archive_password=archive_password, revision=F("revision") + 1)
 
 
-def assign_renderer(*, project_id: int, renderer_id: int) -> None:
+def assign_renderer(*, project_id: int, renderer_id: int, problems: Sequence[Mapping[str, Any]]) -> None:
     """The farm has a Blender for it now. A project that got one meanwhile keeps it."""
     rows = Project.objects.filter(pk=project_id, status=ProjectStatus.READY, renderer=None)
-    rows.update(renderer_id=renderer_id)
+    rows.update(renderer_id=renderer_id, problems=list(problems))
 
 
 def reject_project(*, project_id: int, reason: str) -> None:

@@ -13,10 +13,9 @@ def waiting_for_analysis() -> list[int]:
     return list(rows.values_list("id", flat=True))
 
 
-def without_renderer() -> list[tuple[int, str]]:
-    """Ids of projects that are ready but for a Blender, and the version that saved their scene."""
-    rows = Project.objects.filter(status=ProjectStatus.READY, renderer=None, deleted_at=None)
-    return [(project_id, facts["version"]) for project_id, facts in rows.values_list("id", "facts")]
+def without_renderer() -> list[Project]:
+    """Projects that are ready but for a Blender."""
+    return list(Project.objects.filter(status=ProjectStatus.READY, renderer=None, deleted_at=None))
 
 
 def waiting_for_sealing() -> list[int]:
