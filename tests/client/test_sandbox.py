@@ -1,7 +1,10 @@
 """What a scene's script cannot do, in each cage, with real Blender."""
 
 import json
+import os
+import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -82,6 +85,41 @@ def test_hostile_script_is_refused_everything_and_the_frame_still_renders(
     assert not outside.exists()
     assert not Path("/usr/bin/sheepfold-was-here").exists()
     assert (mine.scene_dir / mine.scene).read_bytes() == before
+
+
+# Makes a scene with a text that Blender would run when it opens it.
+CARRIER = """
+import bpy, sys
+text = bpy.data.texts.new("start.py")
+text.write("import os; open(os.path.join(os.environ['HOME'], 'it-ran'), 'w').close()")
+text.use_module = True
+bpy.context.scene.render.resolution_x = bpy.context.scene.render.resolution_y = 8
+bpy.context.scene.render.engine = "CYCLES"
+bpy.context.scene.cycles.use_denoising = False
+bpy.ops.wm.save_as_mainfile(filepath=sys.argv[-1])
+"""
+
+
+@pytest.mark.parametrize("allowed", [False, True], ids=["forbidden", "allowed"])
+def test_program_in_the_scene_does_not_run_whatever_the_farm_says(
+    allowed: bool, task: Callable[..., RenderTask], tmp_path: Path
+) -> None:
+    scene = tmp_path / "scenes" / "carrier.blend"
+    scene.parent.mkdir()
+    words = ["blender", "-b", "--factory-startup", "--python-expr", CARRIER, "--", str(scene)]
+    subprocess.run(words, check=True, capture_output=True, timeout=60)
+    switch = "--enable-autoexec" if allowed else "--disable-autoexec"
+    mine = replace(
+        task("import bpy"),
+        scene_dir=scene.parent,
+        scene=scene.name,
+        commandline=f".e --factory-startup {switch} -b .c -o .o -f .f",
+    )
+    assert isinstance(FreshRenderer(Bubblewrap()).render(mine, ignore, StopFlag()), Rendered)
+    assert not (mine.home / "it-ran").exists()
+    own = [str(mine.renderer_dir / "rend.exe"), "-b", "--factory-startup", "--enable-autoexec", str(scene)]
+    subprocess.run(own, check=True, capture_output=True, timeout=60, env={**os.environ, "HOME": str(mine.home)})
+    assert (mine.home / "it-ran").exists(), "the scene does carry a program"
 
 
 # Bounded, so that a cage that fails the test does not bring the machine down.
