@@ -26,6 +26,8 @@ COMMANDS = {
     "key": ("sheepfold.commands.accounts:key", "Add render keys."),
     "token": ("sheepfold.commands.accounts:token", "Add tokens for programs."),
     "doctor": ("sheepfold.commands.doctor:doctor", "Say what this machine lacks and how to get it."),
+    "verify": ("sheepfold.commands.upkeep:verify", "Compare the database with the stored files."),
+    "gc": ("sheepfold.commands.upkeep:gc", "Delete what nothing has named for a day."),
     "migrate": ("sheepfold.commands.serve:migrate", "Bring the database to this version's shape."),
     "web": ("sheepfold.commands.serve:web", "One web process, for farms of several servers."),
     "background": ("sheepfold.commands.serve:background", "One job process, for farms of several servers."),
