@@ -17,7 +17,6 @@ from sheepfold.server.frames.planning import plan
 from sheepfold.server.frames.queries import has_open, tile_counts
 from sheepfold.server.pipeline.endings import free_leases
 from sheepfold.server.pipeline.enqueue import Job, enqueue_on_commit
-from sheepfold.server.pipeline.finishing import finish_if_done
 from sheepfold.server.projects import actions as projects
 from sheepfold.server.projects.frame_ranges import parse_frames
 from sheepfold.server.projects.gate import close_for_claims, open_for_claims
@@ -136,19 +135,3 @@ def _stop(project_id: int, now: datetime) -> None:
 def _changed(project_id: int) -> None:
     publish(topic=f"project:{project_id}", kind="project")
     publish(topic="farm", kind="project", reference=str(project_id))
-
-
-__all__ = [
-    "analysis_done",
-    "block_project",
-    "cancel_project",
-    "delete_project",
-    "extend_project",
-    "finish_if_done",
-    "pause_project",
-    "rerender",
-    "restore_project",
-    "resume_project",
-    "start_project",
-    "upload_finished",
-]
