@@ -1,5 +1,7 @@
 """Settings: where they come from and which place wins."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -128,3 +130,8 @@ def test_command_ends_with_status_2_and_says_why(words: list[str], message: str,
     result = CliRunner().invoke(client, [*words, "--cache-dir", str(tmp_path), "--cage", "none"])
     assert result.exit_code == 2
     assert message in result.output
+
+
+def test_client_does_not_load_what_only_linux_has() -> None:
+    code = "import sys, sheepfold.client.cli; sys.exit('sheepfold.client.confine' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -2,8 +2,10 @@
 
 import io
 import json
+from pathlib import Path
 
 import pytest
+from PIL import Image
 from rich.console import Console
 
 from sheepfold.client.events import (
@@ -23,7 +25,8 @@ from sheepfold.client.events import (
     Waiting,
 )
 from sheepfold.client.status import Status, duration, update
-from sheepfold.client.ui import JsonDisplay, LineDisplay, draw
+from sheepfold.client.thumbnail import thumbnail
+from sheepfold.client.ui import JsonDisplay, LineDisplay, LiveDisplay, draw
 from sheepfold.protocol.codes import ErrorKind
 
 STORY: list[Event] = [
@@ -122,3 +125,33 @@ def test_live_display_shows_devices_counts_and_messages() -> None:
 )
 def test_times_for_people(seconds: float, words: str) -> None:
     assert duration(seconds) == words
+
+
+def test_thumbnail_shows_two_pixels_a_character(tmp_path: Path) -> None:
+    path = tmp_path / "frame.png"
+    picture = Image.new("RGB", (4, 4), (255, 0, 0))
+    picture.paste((0, 0, 255), (0, 2, 4, 4))
+    picture.save(path)
+    text = thumbnail(path, width=4)
+    assert text is not None
+    assert text.plain == "▀▀▀▀\n▀▀▀▀\n"
+    assert {str(span.style) for span in text.spans} == {"#ff0000 on #ff0000", "#0000ff on #0000ff"}
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no picture", b"\x76\x2f\x31\x01 an EXR"])
+def test_what_is_no_picture_has_no_thumbnail(content: bytes | None, tmp_path: Path) -> None:
+    path = tmp_path / "frame.exr"
+    if content is not None:
+        path.write_bytes(content)
+    assert thumbnail(path) is None
+
+
+def test_live_display_on_a_terminal_ends_with_the_picture(tmp_path: Path) -> None:
+    path = tmp_path / "frame.png"
+    Image.new("RGB", (64, 36), (1, 2, 3)).save(path)
+    out = io.StringIO()
+    display = LiveDisplay(Console(file=out, width=120, force_terminal=True, color_system="truecolor"))
+    display(FrameRendered("CPU", 42, 7, 12.34, 2048, True, str(path)))
+    display.close()
+    assert "38;2;1;2;3" in out.getvalue()
+    assert "Sheepfold" in out.getvalue()

@@ -79,10 +79,11 @@ def test_archives_without_their_main_part_are_reported(
         SeedJob(42, 2, "b.blend", scene, script_renderer),
         SeedJob(42, 3, "../../key", scene, script_renderer),
         SeedJob(42, 4, "a.blend", b"this is no zip", script_renderer),
-        SeedJob(42, 5, "a.blend", scene, script_renderer),
+        SeedJob(42, 5, "a.blend", scene, zip_of({"rend.exe": b"\0\0no program"})),
+        SeedJob(42, 6, "a.blend", scene, script_renderer),
     ]
     with SeedServer(jobs) as farm:
         run = start(settings(farm.url, max_frames=1))
-        farm.wait_for("error", 4, seconds=120)
-        assert [call.query["type"] for call in farm.of("error")] == ["6", "7", "7", "10"]
+        farm.wait_for("error", 5, seconds=120)
+        assert [call.query["type"] for call in farm.of("error")] == ["6", "7", "7", "10", "16"]
         run.client.control.stop_now()

@@ -173,3 +173,17 @@ def test_bubblewrap_is_preferred_and_landlock_steps_in(monkeypatch: pytest.Monke
     assert not works(Bubblewrap())
     with pytest.raises(NoCageError, match="apt install bubblewrap"):
         choose_cage(CageChoice.BUBBLEWRAP)
+
+
+@pytest.mark.parametrize("make", [Bubblewrap, Landlock])
+def test_folder_that_the_owner_shows_can_be_read_but_not_changed(
+    make: type[Bubblewrap | Landlock], task: Callable[..., RenderTask], tmp_path: Path
+) -> None:
+    shown = tmp_path / "shown"
+    shown.mkdir()
+    (shown / "file").write_text("for all")
+    mine = task("import bpy")
+    words = make([str(shown)]).wrap(["sh", "-c", f"cat {shown}/file; echo x > {shown}/file"], mine)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.returncode) == ("for all", 2)
+    assert (shown / "file").read_text() == "for all"

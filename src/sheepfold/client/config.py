@@ -99,6 +99,7 @@ class Settings(BaseSettings):
     ca_file: Path | None = Field(None, description="certificates to trust instead of the system's")
     bandwidth: Size | None = Field(None, description="bytes a second that transfers may take, such as 2M")
     cage: CageChoice = Field(CageChoice.AUTO, description="cage around Blender")
+    readable: Words = Field((), description="more folders that a caged Blender may read, such as its own")
     living: bool = Field(True, description="keep Blender running from frame to frame")
     persistent_data: bool = Field(True, description="let a running Blender keep what does not change between frames")
     prefetch: bool = Field(True, description="ask for the next frame while one renders, where the farm allows it")

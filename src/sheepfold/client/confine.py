@@ -29,6 +29,7 @@ _SCOPES = 0b11  # abstract sockets and signals, from version 6
 # asm/unistd.h: number of `socket`; linux/audit.h: identity of the architecture
 _SOCKET = {"x86_64": (41, 0xC000003E), "aarch64": (198, 0xC00000B7)}
 _EPERM = 1
+CANNOT_START = 126  # the exit status that shells use for it
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -45,7 +46,15 @@ def main() -> None:
         _restrict_files(options.read, options.write)
         _forbid_sockets()
     if options.program:
-        os.execvp(options.program[0], options.program)  # noqa: S606 - that is its purpose
+        _become(options.program)
+
+
+def _become(program: list[str]) -> None:
+    try:
+        os.execvp(program[0], program)  # noqa: S606 - that is its purpose
+    except OSError as error:
+        print(f"confine: {program[0]} cannot be started: {error.strerror}", file=sys.stderr)
+        sys.exit(CANNOT_START)
 
 
 def _options() -> argparse.Namespace:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from sheepfold.client import confine
 from sheepfold.client.config import CageChoice
 from sheepfold.client.task import DeviceKind, RenderTask
 
@@ -35,6 +34,7 @@ _GPU_DEVICES = (
     "/dev/nvidia-uvm-tools",
 )
 _LANDLOCK_DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom", "/dev/shm")  # noqa: S108
+_CONFINE = Path(__file__).with_name("confine.py")  # never imported: it needs what only Linux has
 _MOST_TASKS = 1024  # processes and threads of a caged Blender; one on 128 cores has about 300
 _PROBE_SECONDS = 20
 
@@ -65,8 +65,9 @@ class Bubblewrap:
 
     name = "bubblewrap"
 
-    def __init__(self, program: str = "bwrap") -> None:
-        self._program = program
+    def __init__(self, readable: Sequence[str] = ()) -> None:
+        """`readable`: more paths that are shown, read-only."""
+        self._readable = readable
 
     def wrap(self, words: Sequence[str], task: RenderTask) -> list[str]:
         shown = [task.renderer_dir, task.scene_dir]
@@ -77,14 +78,14 @@ class Bubblewrap:
 
     def base(self, gpu: bool = False) -> list[str]:
         """The empty cage: the system without anything of people's."""
-        words = [self._program, "--die-with-parent", "--new-session", "--unshare-all", "--cap-drop", "ALL"]
+        words = ["bwrap", "--die-with-parent", "--new-session", "--unshare-all", "--cap-drop", "ALL"]
         for path in _SYSTEM:
             if Path(path).is_symlink():
                 words += ["--symlink", str(Path(path).readlink()), path]
             elif Path(path).exists():
                 words += ["--ro-bind", path, path]
         words += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]  # noqa: S108 - inside the cage
-        for path in (*_SYSTEM_FILES, *_own_python()):
+        for path in (*_SYSTEM_FILES, *_own_python(), *self._readable):
             words += ["--ro-bind-try", path, path]
         for path in _GPU_DEVICES if gpu else ():
             words += ["--dev-bind-try", path, path]
@@ -96,6 +97,10 @@ class Landlock:
 
     name = "Landlock"
 
+    def __init__(self, readable: Sequence[str] = ()) -> None:
+        """`readable`: more paths that may be read."""
+        self._readable = readable
+
     def wrap(self, words: Sequence[str], task: RenderTask) -> list[str]:
         readable = [str(task.renderer_dir), str(task.scene_dir), "/proc/self", "/proc/cpuinfo", "/proc/meminfo"]
         gpu = (*_GPU_DEVICES, "/sys") if task.device.kind is DeviceKind.GPU else ()
@@ -104,20 +109,20 @@ class Landlock:
 
     def base(self, readable: Sequence[str] = (), writable: Sequence[str] = ()) -> list[str]:
         """The empty cage and what is let in."""
-        paths = [*_SYSTEM, *_SYSTEM_FILES, *_own_python(), *readable]
+        paths = [*_SYSTEM, *_SYSTEM_FILES, *_own_python(), *self._readable, *readable]
         named = [f"--read={path}" for path in paths] + [f"--write={path}" for path in writable]
         return _confined("--landlock", *named)
 
 
-def choose_cage(choice: CageChoice) -> Cage:
-    """The wanted cage, tried out. Raises NoCageError when it does not work here."""
+def choose_cage(choice: CageChoice, readable: Sequence[str] = ()) -> Cage:
+    """The wanted cage, tried out, with more `readable` paths. Raises NoCageError when it does not work here."""
     if choice is CageChoice.NONE:
         return NoCage()
     wanted: list[Cage] = []
     if choice in (CageChoice.AUTO, CageChoice.BUBBLEWRAP):
-        wanted.append(Bubblewrap())
+        wanted.append(Bubblewrap(readable))
     if choice in (CageChoice.AUTO, CageChoice.LANDLOCK):
-        wanted.append(Landlock())
+        wanted.append(Landlock(readable))
     for cage in wanted:
         if works(cage):
             return cage
@@ -142,7 +147,7 @@ def works(cage: Cage) -> bool:
 
 
 def _confined(*options: str) -> list[str]:
-    return [sys.executable, "-I", "-S", str(confine.__file__), *options, "--"]
+    return [sys.executable, "-I", "-S", str(_CONFINE), *options, "--"]
 
 
 def _caged() -> list[str]:
@@ -152,4 +157,4 @@ def _caged() -> list[str]:
 
 def _own_python() -> tuple[str, ...]:
     """This Python and the confining script, which run inside the cage."""
-    return (sys.prefix, sys.base_prefix, str(Path(confine.__file__).parent / "confine.py"))
+    return (sys.prefix, sys.base_prefix, str(_CONFINE))

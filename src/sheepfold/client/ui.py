@@ -33,6 +33,7 @@ from sheepfold.client.events import (
     Waiting,
 )
 from sheepfold.client.status import DeviceStatus, Status, duration, update, waiting_words
+from sheepfold.client.thumbnail import thumbnail
 
 _COLOURS = {Level.INFO: "default", Level.WARNING: "yellow", Level.ERROR: "red"}
 _log = logging.getLogger("sheepfold.client")
@@ -109,19 +110,23 @@ class LiveDisplay:
 
     def __init__(self, console: Console) -> None:
         self._status, self._lock = Status(), threading.Lock()
+        self._picture: Text | None = None
+        self._colours = console.color_system not in (None, "standard")
         self._live = Live(get_renderable=self._draw, console=console, refresh_per_second=4, transient=False)
         self._live.start()
 
     def __call__(self, event: Event) -> None:
+        picture = thumbnail(Path(event.image)) if self._colours and isinstance(event, FrameRendered) else None
         with self._lock:
             self._status = update(self._status, event)
+            self._picture = picture or self._picture
 
     def close(self) -> None:
         self._live.stop()
 
     def _draw(self) -> RenderableType:
         with self._lock:
-            return draw(self._status)
+            return draw(self._status, self._picture)
 
 
 def _write(out: TextIO, text: str) -> None:
@@ -131,14 +136,15 @@ def _write(out: TextIO, text: str) -> None:
         out.flush()
 
 
-def draw(status: Status) -> RenderableType:
-    """The whole display as something that rich can print."""
+def draw(status: Status, picture: Text | None = None) -> RenderableType:
+    """The whole display as something that rich can print, with the latest `picture` where there is one."""
     table = Table(box=None, padding=(0, 2, 0, 0), expand=True)
     for column in ("Device", "Now", "", "Left", "Memory", "Frames"):
         table.add_column(column, no_wrap=True)
     for name, device in status.devices.items():
         table.add_row(*_row(name, device))
-    return Group(Text(_headline(status), style="bold"), table, *_messages(status))
+    parts: list[RenderableType] = [Text(_headline(status), style="bold"), table, *_messages(status)]
+    return Group(*parts, *([picture] if picture is not None else []))
 
 
 def line_of(event: Event) -> str | None:

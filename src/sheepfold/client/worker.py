@@ -56,7 +56,7 @@ def run(settings: Settings, listener: Listener | None = None, client: Client | N
         check(settings)
         with only_one(settings.cache_dir), _signals(client.control, listener):
             settings = with_server(settings)
-            cage = choose_cage(settings.cage)
+            cage = choose_cage(settings.cage, settings.readable)
             listener(Message(Level.INFO, f"Blender runs in {cage.name}"))
             return _run_devices(_desk(settings, client.control, listener), _renderers(settings, cage, listener), client)
     except NoCageError as error:

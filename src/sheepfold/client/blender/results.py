@@ -6,6 +6,7 @@ from sheepfold.client.blender.command import executable_in
 from sheepfold.client.task import RenderTask
 from sheepfold.protocol.codes import ErrorKind
 
+_CANNOT_START = 126  # what shells and `confine.py` answer when a program cannot be started
 _LIBRARIES_MISSING = 127  # what shells and loaders answer when a program cannot be loaded
 
 
@@ -33,6 +34,8 @@ def why_no_image(task: RenderTask, exit_code: int, seconds: float, spoke: bool) 
             ErrorKind.MISSING_LIBRARIES,
             "the renderer did not start: libraries of this system are missing",
         )
+    if exit_code == _CANNOT_START and seconds < 10:
+        return ErrorKind.EXECUTE_FAILED, "the renderer cannot be started"
     if list(task.work_dir.glob("*.crash.txt")) or exit_code < 0:
         return (
             ErrorKind.RENDERER_CRASHED,
