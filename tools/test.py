@@ -4,6 +4,7 @@ Arguments go to pytest. `--sqlite` leaves PostgreSQL out, for a quick look while
 """
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -25,6 +26,7 @@ BOTH = ("--dist=each", WORKER, f"{WORKER}//env:SHEEPFOLD_TEST_ENGINE=postgresql"
 
 def main() -> int:
     arguments = sys.argv[1:]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("tests: interrupted"))  # so that PostgreSQL ends as well
     try:
         ensure((BLENDER, BUBBLEWRAP, CHROMIUM, POSTGRESQL))
     except CannotInstall as error:
