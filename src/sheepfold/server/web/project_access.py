@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
-from typing import Concatenate, ParamSpec, TypeAlias
+from typing import TypeAlias
 
 from django.contrib.auth.views import redirect_to_login
 from django.db import transaction
@@ -14,8 +14,6 @@ from sheepfold.server.core.errors import FarmError, NotFound
 from sheepfold.server.projects.models import Project
 from sheepfold.server.projects.permissions import ALLOWED, Action, Role, project_for, role_in_project
 from sheepfold.server.projects.sharing import project_of_link
-
-Parameters = ParamSpec("Parameters")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,44 +35,35 @@ class Visit:
         return self.base.startswith("/s/")
 
 
-ProjectView: TypeAlias = Callable[Concatenate[HttpRequest, Visit, Parameters], HttpResponseBase]
+ProjectView: TypeAlias = Callable[..., HttpResponseBase]  # (request, visit, and what else the address holds)
 
 
-def project_page(view: ProjectView[Parameters]) -> Callable[..., HttpResponseBase]:
+def project_page(view: ProjectView) -> Callable[..., HttpResponseBase]:
     """A view that only reads; works by share link too."""
 
     @require_safe
     @wraps(view)
     def guarded(
-        request: HttpRequest,
-        /,
-        *args: Parameters.args,
-        project_id: int | None = None,
-        secret: str = "",
-        **kwargs: Parameters.kwargs,
+        request: HttpRequest, *, project_id: int | None = None, secret: str = "", **kwargs: int
     ) -> HttpResponseBase:
         if not secret and not request.user.is_authenticated:
             return redirect_to_login(request.get_full_path())
-        return view(request, _visit(request, project_id, secret, Action.SEE), *args, **kwargs)
+        return view(request, _visit(request, project_id, secret, Action.SEE), **kwargs)
 
     return guarded
 
 
-def project_change(
-    action: Action,
-) -> Callable[[ProjectView[Parameters]], Callable[..., HttpResponseBase]]:
+def project_change(action: Action) -> Callable[[ProjectView], Callable[..., HttpResponseBase]]:
     """A POST that needs a right, run as one transaction."""
 
-    def decorate(view: ProjectView[Parameters]) -> Callable[..., HttpResponseBase]:
+    def decorate(view: ProjectView) -> Callable[..., HttpResponseBase]:
         @require_POST
         @transaction.atomic
         @wraps(view)
-        def guarded(
-            request: HttpRequest, /, *args: Parameters.args, project_id: int, **kwargs: Parameters.kwargs
-        ) -> HttpResponseBase:
+        def guarded(request: HttpRequest, *, project_id: int, **kwargs: int) -> HttpResponseBase:
             if not request.user.is_authenticated:
                 return redirect_to_login(f"/projects/{project_id}/")
-            return view(request, _visit(request, project_id, "", action), *args, **kwargs)
+            return view(request, _visit(request, project_id, "", action), **kwargs)
 
         return guarded
 

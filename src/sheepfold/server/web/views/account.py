@@ -3,6 +3,7 @@
 from django import forms
 from django.contrib import messages
 from django.core.paginator import Paginator
+from django.db import transaction
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 
@@ -87,7 +88,7 @@ def preferences(request: PersonRequest) -> HttpResponse:
     return render(request, "web/account/preferences.html", {"form": form, "blocked": blocked})
 
 
-@changes
+@transaction.atomic
 def _save_preferences(request: PersonRequest) -> HttpResponse:
     form = PreferencesForm(request.POST)
     form.full_clean()

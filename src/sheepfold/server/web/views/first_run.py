@@ -8,6 +8,7 @@ from django import forms
 from django.contrib.auth import login
 from django.contrib.auth.password_validation import validate_password
 from django.contrib.auth.validators import UnicodeUsernameValidator
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 
@@ -17,7 +18,6 @@ from sheepfold.server.core.config import config
 from sheepfold.server.core.errors import FarmError, NotFound
 from sheepfold.server.core.storage import store
 from sheepfold.server.renderers.queries import renderers
-from sheepfold.server.web.access import changes
 
 PROBE = b"Sheepfold can write here.\n"
 BLENDER_SECONDS = 20
@@ -54,7 +54,7 @@ def first_run(request: HttpRequest, secret: str) -> HttpResponse:
     return render(request, "web/first_run.html", {"form": form, "checks": checks()})
 
 
-@changes
+@transaction.atomic
 def _take_over(request: HttpRequest, secret: str, form: AdminForm) -> HttpResponse:
     admin = take_over(secret=secret, **form.cleaned_data)
     record_audit(actor_id=admin.pk, action="first run", subject=admin.username)

@@ -1,6 +1,7 @@
 """Groups: members, invitations, rights, limits."""
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 
@@ -133,16 +134,16 @@ def invitation(request: HttpRequest, secret: str) -> HttpResponse:
     if found is None:
         raise NotFound("this invitation was used, withdrawn or is too old")
     if request.method == "POST" and request.user.is_authenticated:
-        return _join(request, secret)  # type: ignore[arg-type]
+        return _join(request.user, secret)
     if not request.user.is_authenticated:
         request.session[INVITATION_KEY] = secret
     return render(request, "web/groups/invitation.html", {"invitation": found, "secret": secret})
 
 
-@changes
-def _join(request: PersonRequest, secret: str) -> HttpResponse:
-    accepted = actions.accept_invitation(secret=secret, user=request.user, now=now())
-    record_audit(actor_id=request.user.pk, action="accept invitation", subject=str(accepted.pk))
+@transaction.atomic
+def _join(user: User, secret: str) -> HttpResponse:
+    accepted = actions.accept_invitation(secret=secret, user=user, now=now())
+    record_audit(actor_id=user.pk, action="accept invitation", subject=str(accepted.pk))
     return HttpResponseRedirect(f"/groups/{accepted.group_id}/" if accepted.group_id else "/")
 
 

@@ -82,7 +82,7 @@ def flip(request: PersonRequest, name: str) -> HttpResponse:
 @admins_only
 def storage(request: PersonRequest) -> HttpResponse:
     """What fills the store, and what will be deleted when."""
-    kinds = Blob.objects.values_list("media_type").annotate(Count("sha256"), Sum("size")).order_by("-size__sum")
+    kinds = Blob.objects.values_list("media_type").annotate(count=Count("sha256"), bytes=Sum("size")).order_by("-bytes")
     in_bin = Project.objects.exclude(deleted_at=None).select_related("owner").order_by("deleted_at")
     context = {
         "kinds": kinds,

@@ -16,7 +16,8 @@ from sheepfold.server.machines.models import Machine
 from sheepfold.server.pipeline.preparing import give_missing_renderers
 from sheepfold.server.renderers.actions import add_renderer, remove_archive, set_default_renderer
 from sheepfold.server.renderers.models import RendererArchive
-from sheepfold.server.renderers.queries import Platform, renderers
+from sheepfold.server.renderers.platforms import Platform
+from sheepfold.server.renderers.queries import renderers
 from sheepfold.server.web.access import PersonRequest, admins_only, changes, shows
 
 SUFFIXES = (".tar.xz", ".tar.gz", ".zip")
