@@ -14,21 +14,29 @@ from starlette.types import ASGIApp
 
 django_application = get_asgi_application()  # loads the models that the next imports need
 
+from sheepfold.server.health import Readiness, health_routes  # noqa: E402
 from sheepfold.server.node_api.app import SingleSlashes, node_routes  # noqa: E402
 from sheepfold.server.node_api.desk import Desk  # noqa: E402
+from sheepfold.server.scrape import metrics_route  # noqa: E402
 
 
 def make_application() -> ASGIApp:
     """The application of one process, with a desk of its own."""
-    desk = Desk()
+    desk, readiness = Desk(), Readiness()
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         desk.open()
         yield
         desk.close()
+        readiness.close()
 
-    routes = [*node_routes(desk), Mount("/", app=cast(ASGIApp, django_application))]
+    routes = [
+        *node_routes(desk),
+        *health_routes(readiness),
+        metrics_route(desk),
+        Mount("/", app=cast(ASGIApp, django_application)),
+    ]
     return SingleSlashes(Starlette(routes=routes, lifespan=lifespan))
 
 

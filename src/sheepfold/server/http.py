@@ -2,11 +2,16 @@
 
 import asyncio
 import socket
+import time
+from types import FrameType
 from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from sheepfold.server.core.config import config
+from sheepfold.server.health import begin_draining
 
 HEAD_LIMIT = 64 * 1024  # bytes of request line and headers; a session request, the longest, has 2 KiB
 HEAD_SECONDS = 20  # in which the whole head must have come
@@ -103,6 +108,25 @@ def open_socket(host: str, port: int) -> socket.socket:
     return listening
 
 
+class DrainingServer(uvicorn.Server):
+    """Told to end, it first says so to balancers for a while, then takes no more requests and finishes those it has."""
+
+    _ends_at: float | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """The first signal begins to drain, the second ends at once."""
+        begin_draining()
+        if self._ends_at is None and config().drain_seconds:
+            self._ends_at = time.monotonic() + config().drain_seconds
+        else:
+            super().handle_exit(sig, frame)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Called ten times a second; true ends the server."""
+        drained = self._ends_at is not None and time.monotonic() >= self._ends_at
+        return await super().on_tick(counter) or drained
+
+
 def answer_requests(listening: socket.socket, *, trusted_proxies: str = "") -> None:
     """Serve the farm's application until SIGTERM or SIGINT; then finish what runs."""
     from sheepfold.server.asgi import (
@@ -123,4 +147,4 @@ def answer_requests(listening: socket.socket, *, trusted_proxies: str = "") -> N
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
-    uvicorn.Server(settings).run(sockets=[listening])
+    DrainingServer(settings).run(sockets=[listening])

@@ -12,6 +12,7 @@ from django.db.migrations.executor import MigrationExecutor
 from sheepfold.environment.parent import SUPERVISED
 from sheepfold.server.core.config import config
 from sheepfold.server.core.logs import configure_logs
+from sheepfold.server.core.metrics import serve_metrics, shared_metrics
 from sheepfold.server.http import answer_requests, open_socket
 from sheepfold.server.local import first_run_path, grant_local_access
 from sheepfold.server.supervisor import Supervised, end_signals, supervise
@@ -41,7 +42,7 @@ def serve(host: str, port: int, *, web_processes: int, announce: Announce) -> No
         first_run = first_run_path()
         url = _url(listening)
         grant_local_access(url)
-        with supervise([*_web_children(listening, web_processes), _background_child()]):
+        with shared_metrics(), supervise([*_web_children(listening, web_processes), _background_child()]):
             announce(url, first_run)
             end_wanted.wait()
 
@@ -52,9 +53,14 @@ def run_web(listening: socket.socket) -> None:
     answer_requests(listening, trusted_proxies=config().trusted_proxies)
 
 
-def run_background() -> None:
-    """One process that does jobs and timers. Any number may run; a timer fires in one of them only."""
+def run_background(metrics: tuple[str, int] | None = None) -> None:
+    """One process that does jobs and timers. Any number may run; a timer fires in one of them only.
+
+    `metrics`: the address at which Prometheus may read its metrics. Raises OSError when it cannot be taken.
+    """
     configure_logs()
+    if metrics is not None:
+        serve_metrics(*metrics)
     from sheepfold.server.core.jobs import huey
     from sheepfold.server.pipeline import tasks  # noqa: F401  its tasks register themselves
     from sheepfold.server.pipeline.timers import start_timers

@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from sheepfold.server.core.config import config
+
 log = structlog.get_logger()
 
 FIRST_WAIT = 1.0  # seconds before a process that died is started again, doubled each time
 LONGEST_WAIT = 60.0
 HEALTHY_SECONDS = 60.0  # one that ran so long starts again after the first wait
-END_SECONDS = 20.0  # from the request to end until it is killed
+END_SECONDS = 20.0  # from the request to end until it is killed, besides what draining takes
 
 
 @dataclass
@@ -51,7 +53,7 @@ class Supervised:
             return
         process.terminate()
         try:
-            process.wait(END_SECONDS)
+            process.wait(END_SECONDS + config().drain_seconds)
         except subprocess.TimeoutExpired:
             log.warning("process killed", process=self.name)
             process.kill()

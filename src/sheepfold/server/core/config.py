@@ -58,6 +58,12 @@ class ServerConfig(BaseSettings):
     lease_hours: float = Field(24, gt=0, description="The longest time that one tile may take, in hours.")
     upload_limit_mib: int = Field(8192, ge=1, description="Largest scene that can be uploaded, in MiB.")
     image_limit_mib: int = Field(512, ge=1, description="Largest rendered image, in MiB.")
+    drain_seconds: float = Field(
+        0, ge=0, description="How long a process that shall end still answers, while /readyz says 503."
+    )
+    metrics_token: SecretStr = Field(
+        SecretStr(""), description="Lets others than this machine itself read /metrics, as a bearer token."
+    )
     debug: bool = Field(False, description="Show tracebacks in the browser. Never on a public farm.")
 
     @property

@@ -7,6 +7,7 @@ that fails for the whole group is run again for each request alone, so that one 
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -14,8 +15,19 @@ from typing import Any, TypeAlias, TypeVar
 
 import structlog
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+from prometheus_client import Counter, Histogram
+
+from sheepfold.server.core.metrics import REQUEST_BUCKETS
 
 log = structlog.get_logger()
+
+GROUP_SIZE = Histogram(
+    "sheepfold_group_requests", "Requests in one transaction.", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256)
+)
+GROUP_SECONDS = Histogram(
+    "sheepfold_group_commit_seconds", "From a group's first statement to its commit.", buckets=REQUEST_BUCKETS
+)
+GROUPS_APART = Counter("sheepfold_groups_apart", "Groups that could not be committed as one.")
 
 MAX_GROUP = 256  # requests in one transaction; larger groups gained nothing and made the slowest answer later
 
@@ -89,11 +101,15 @@ class GroupCommit:
 
 def commit(pieces: Sequence[Piece]) -> None:
     """Run all pieces in one transaction and answer them. If it cannot be committed, each gets its own."""
+    started = time.perf_counter()
     try:
         outcomes = _in_one_transaction(pieces)
     except DatabaseError as error:
+        GROUPS_APART.inc()
         log.warning("group not committed, each piece goes alone", pieces=len(pieces), error=str(error))
         outcomes = [_alone(piece) for piece in pieces]
+    GROUP_SECONDS.observe(time.perf_counter() - started)
+    GROUP_SIZE.observe(len(pieces))
     for piece, outcome in zip(pieces, outcomes, strict=True):
         piece.answer(outcome)
 

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import obstore
 from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import S3Store
+from prometheus_client import Counter
 
 from sheepfold.server.core import durable
 from sheepfold.server.core.config import ServerConfig, config
@@ -37,6 +38,7 @@ S3_CLIENT: "ClientConfig" = {
     "connect_timeout": "10s",
     "read_timeout": "60s",
 }  # the first counts whole downloads
+STORE_ERRORS = Counter("sheepfold_store_errors", "Times that the store did not do what it was asked for.", ["store"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +126,12 @@ class DiskStorage:
     def keep(self, path: Path, media_type: str) -> BlobRef:
         """See Storage. A blob that is there is replaced: that renews its date and heals a damaged one."""
         ref = measure(path, media_type)
-        os.utime(path)
-        durable.move(path, self._place(ref.sha256))
+        try:
+            os.utime(path)
+            durable.move(path, self._place(ref.sha256))
+        except OSError:
+            STORE_ERRORS.labels(store="disk").inc()
+            raise
         return ref
 
     def keep_bytes(self, data: bytes, media_type: str) -> BlobRef:
@@ -311,4 +317,5 @@ def _translated(sha256: str) -> Iterator[None]:
     except (NotFoundError, FileNotFoundError) as error:
         raise _missing(sha256) from error
     except BaseError as error:
+        STORE_ERRORS.labels(store="s3").inc()
         raise Unavailable(f"the bucket does not answer as it should; try again later ({error})") from error

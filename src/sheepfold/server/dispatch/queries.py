@@ -60,6 +60,11 @@ def facts_of(lease: Lease) -> LeaseFacts:
     )
 
 
+def count_open() -> int:
+    """How many leases are open."""
+    return Lease.objects.filter(end=LeaseEnd.OPEN).count()
+
+
 def holds_lease_of(session_id: int, project_id: int) -> bool:
     """Whether the session holds an open lease of the project."""
     return Lease.objects.filter(session_id=session_id, project_id=project_id, end=LeaseEnd.OPEN).exists()

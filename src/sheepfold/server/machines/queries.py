@@ -98,6 +98,11 @@ def connected_machines() -> int:
     return Session.objects.filter(status__in=LIVE_STATUSES).values("machine_id").distinct().count()
 
 
+def count_live_sessions() -> int:
+    """How many sessions have not ended."""
+    return Session.objects.filter(status__in=LIVE_STATUSES).count()
+
+
 def connected_among(machine_ids: Collection[int]) -> frozenset[int]:
     """Those of these machines that have a live session."""
     rows = Session.objects.filter(status__in=LIVE_STATUSES, machine_id__in=machine_ids)

@@ -1,6 +1,7 @@
 """Routes of the node API. Each endpoint: authenticate, decode, one call, encode."""
 
 import re
+import time
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -11,12 +12,14 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sheepfold.server.node_api import archives, frames, jobs, logins
+from sheepfold.server.node_api.counters import REQUEST_SECONDS
 from sheepfold.server.node_api.desk import Desk
 from sheepfold.server.node_api.wire import TooLarge
 
 log = structlog.get_logger()
 
 Endpoint = Callable[[Request, Desk], Awaitable[Response]]
+Served = Callable[[Request], Awaitable[Response]]
 
 ENDPOINTS: dict[str, Endpoint] = {
     "/server/config.php": logins.create_session,
@@ -34,10 +37,25 @@ ENDPOINTS: dict[str, Endpoint] = {
 
 def node_routes(desk: Desk) -> list[Route]:
     """All endpoints, by GET and POST alike."""
-    return [Route(path, _served(endpoint, desk), methods=["GET", "POST"]) for path, endpoint in ENDPOINTS.items()]
+    return [
+        Route(path, _measured(path, _served(endpoint, desk)), methods=["GET", "POST"])
+        for path, endpoint in ENDPOINTS.items()
+    ]
 
 
-def _served(endpoint: Endpoint, desk: Desk) -> Callable[[Request], Awaitable[Response]]:
+def _measured(path: str, serve: Served) -> Served:
+    name = path.rpartition("/")[2].removesuffix(".php")
+
+    async def measured(request: Request) -> Response:
+        started = time.perf_counter()
+        response = await serve(request)
+        REQUEST_SECONDS.labels(name, response.status_code).observe(time.perf_counter() - started)
+        return response
+
+    return measured
+
+
+def _served(endpoint: Endpoint, desk: Desk) -> Served:
     async def serve(request: Request) -> Response:
         try:
             return await endpoint(request, desk)

@@ -15,6 +15,7 @@ from sheepfold.protocol.params import Refused, decode_frame_upload
 from sheepfold.server.core.config import config
 from sheepfold.server.core.errors import Unavailable
 from sheepfold.server.core.storage import store
+from sheepfold.server.node_api.counters import UPLOADS, count
 from sheepfold.server.node_api.desk import Desk
 from sheepfold.server.node_api.multipart import BadUpload, receive_file
 from sheepfold.server.node_api.wire import TooLarge, merged, query_params, xml_answer
@@ -46,12 +47,12 @@ async def receive_frame(request: Request, desk: Desk) -> Response:
             return _answer(await _take(desk, decode_frame_upload(params), received.path))
     except Refused as refusal:
         log.info("frame refused", reason=refusal.reason)
-        return _answer(refusal.status)
+        return _refuse(refusal.status)
     except BadUpload as error:
         log.info("frame not received", reason=str(error))
-        return _answer(UploadStatus.UPLOAD_FAILED)
+        return _refuse(UploadStatus.UPLOAD_FAILED)
     except TooLarge:
-        return _answer(UploadStatus.TOO_LARGE)
+        return _refuse(UploadStatus.TOO_LARGE)
 
 
 async def _take(desk: Desk, upload: FrameUpload, path: Path | None) -> UploadStatus:
@@ -60,6 +61,7 @@ async def _take(desk: Desk, upload: FrameUpload, path: Path | None) -> UploadSta
         raise Refused(UploadStatus.MISSING_PARAMETER, "there is no file in the request")
     found = await desk.commits.run(look_up, upload)
     status = found.status if isinstance(found, Known) else await _settle(desk, found, path)
+    count(UPLOADS, status)
     return traits_of(found.generation).upload_status(status)
 
 
@@ -79,6 +81,11 @@ def _keep(path: Path, facts: ImageFacts | NotAnImage) -> KeptImage | NotAnImage:
         return facts
     blob = store().keep(path, MEDIA_TYPES.get(facts.format, "application/octet-stream"))
     return KeptImage(facts, blob, store().keep_bytes(facts.thumbnail, THUMBNAIL_TYPE))
+
+
+def _refuse(status: UploadStatus | int) -> Response:
+    count(UPLOADS, status)
+    return _answer(status)
 
 
 def _answer(status: UploadStatus | int) -> Response:

@@ -15,6 +15,7 @@ from sheepfold.protocol.messages import ErrorAnswer, HeartbeatAnswer, Job, WorkA
 from sheepfold.protocol.params import decode_error_report, decode_heartbeat, decode_work_request
 from sheepfold.server.core.config import config
 from sheepfold.server.core.storage import BlobRef, store
+from sheepfold.server.node_api.counters import HEARTBEATS, REPORTS, WORK, count
 from sheepfold.server.node_api.desk import Desk
 from sheepfold.server.node_api.multipart import BadUpload, ReceivedFile, receive_file
 from sheepfold.server.node_api.wire import (
@@ -44,6 +45,7 @@ async def request_job(request: Request, desk: Desk) -> Response:
         message = decode_work_request(params)
     query = WorkQuery(session_token_hash(request) or "", message, frozenset(params))
     reply = await desk.commits.run(desk.work.serve_work, query)
+    count(WORK, reply.status)
     return xml_answer(codec.encode_work_answer(_work_answer(request, reply)))
 
 
@@ -80,6 +82,7 @@ async def keep_alive(request: Request, desk: Desk) -> Response:
     params, _ = await all_params(request)
     beat = Beat(session_token_hash(request), decode_heartbeat(params))
     status = await desk.commits.run(serve_heartbeats, beat)
+    count(HEARTBEATS, status)
     return xml_answer(codec.encode_heartbeat_answer(HeartbeatAnswer(status)))
 
 
@@ -94,6 +97,7 @@ async def report_error(request: Request, desk: Desk) -> Response:
         kept = await asyncio.to_thread(_keep_log, received)
         message = decode_error_report(merged(query_params(request), received.fields))
         await desk.commits.run(record_reports, Report(session_token_hash(request), message, kept))
+    REPORTS.inc()
     return xml_answer(codec.encode_error_answer(ErrorAnswer()))
 
 

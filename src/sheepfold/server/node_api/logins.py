@@ -15,6 +15,7 @@ from sheepfold.protocol.extras import format_extras
 from sheepfold.protocol.generations import recognise, traits_of
 from sheepfold.protocol.messages import Endpoint, SessionAnswer
 from sheepfold.protocol.params import Refused, decode_session_request
+from sheepfold.server.node_api.counters import LOGINS, count
 from sheepfold.server.node_api.desk import Desk
 from sheepfold.server.node_api.wire import (
     all_params,
@@ -86,6 +87,7 @@ async def _fits(check: LoginCheck, password: str) -> bool:
 
 async def _welcome(desk: Desk, admission: Admission) -> Response:
     welcome = await desk.commits.run(open_sessions, admission)
+    count(LOGINS, ConfigStatus.OK)
     answer = SessionAnswer(ConfigStatus.OK, publickey=welcome.publickey, endpoints=ENDPOINTS)
     if welcome.agreed is not None:
         answer = replace(answer, extras=format_extras(welcome.agreed))
@@ -93,6 +95,7 @@ async def _welcome(desk: Desk, admission: Admission) -> Response:
 
 
 def _refused(status: ConfigStatus | int, reason: str) -> Response:
+    count(LOGINS, status)
     log.info("session refused", status=int(status), reason=reason)
     return xml_answer(codec.encode_session_answer(SessionAnswer(status)))
 
