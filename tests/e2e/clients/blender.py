@@ -64,6 +64,12 @@ def command(line: str, words: Mapping[str, list[str]]) -> list[str]:
     return [word for piece in pieces for word in words.get(piece, [piece])]
 
 
+def blender_output(words: list[str]) -> str:
+    """Run Blender for its side effects; what it said."""
+    done = subprocess.run(words, capture_output=True, text=True, timeout=SECONDS, check=True)
+    return done.stdout + done.stderr
+
+
 def run(words: list[str], folder: Path, beginning: str) -> bytes:
     """Run the renderer; the image is the first file whose name begins so."""
     done = subprocess.run(
