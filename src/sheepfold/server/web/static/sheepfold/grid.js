@@ -33,6 +33,7 @@ export class Grid {
   }
 
   layout() {
+    this.shape = `${this.frames.numbers.length} ${this.frames.aspect}`;
     const width = this.place.clientWidth;
     const least = SIZES[this.step] ?? SIZES[2];
     this.dense = this.step === 0;
@@ -117,7 +118,9 @@ export class Grid {
   }
 
   #changed({ indices, all }) {
-    if (all) this.layout();
+    const shape = `${this.frames.numbers.length} ${this.frames.aspect}`;
+    if (all && shape !== this.shape) this.layout(); // else cells stay where they are, also under a finger
+    else if (all) this.cells.forEach((_, i) => this.#paint(i));
     else indices.forEach((i) => this.#paint(i));
   }
 

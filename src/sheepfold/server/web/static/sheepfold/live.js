@@ -7,18 +7,22 @@ const POLL_MS = 5000;
 const FAILURES_BEFORE_POLLING = 2;
 const KINDS = ["frames", "project", "machines", "farm", "reload"];
 
+let tellOpened;
+export const opened = new Promise((resolve) => { tellOpened = resolve; }); // the stream stands: nothing is missed now
+
 export function follow(address) {
   let source = null;
   let failures = 0;
-  let opened = false;
+  let before = false;
   let poll = 0;
 
   const open = () => {
     if (source || document.hidden) return;
     source = new EventSource(address);
     source.onopen = () => {
-      tell(opened ? "reload" : "open"); // something may have happened while nobody listened
-      opened = true;
+      if (before) tell("reload"); // something may have happened while nobody listened
+      before = true;
+      tellOpened();
       failures = 0;
       clearInterval(poll);
       poll = 0;

@@ -1,6 +1,7 @@
 // The page of a project: frames that fill in by themselves, the large view, the plot, the choice for rendering again.
 import { Frames, asRanges, duration } from "./frames.js";
 import { Grid } from "./grid.js";
+import { opened } from "./live.js";
 import { draw } from "./plots.js";
 import { Viewer } from "./viewer.js";
 
@@ -23,9 +24,8 @@ function start(place) {
 function followNews(frames) {
   let loading = null;
   const load = () => { loading ??= frames.load().finally(() => { loading = null; }); return loading; };
-  let first = setTimeout(load, PATIENCE_MS);
-  const loadFirst = () => { clearTimeout(first); load(); };
-  document.body.addEventListener("live:open", loadFirst);
+  const late = new Promise((resolve) => { setTimeout(resolve, PATIENCE_MS); });
+  Promise.race([opened, late]).then(load);
   document.body.addEventListener("live:poll", load);
   document.body.addEventListener("live:project", load);
   document.body.addEventListener("live:frames", async (event) => {
