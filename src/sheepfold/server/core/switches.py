@@ -7,6 +7,7 @@ from sheepfold.server.core.models import Switch
 
 KEPT_SECONDS = 1.0
 ON = "on"
+OLDEST_CLIENT = "oldest_client"  # a year: machines with a client built before are told to update
 
 
 class FarmSwitch(StrEnum):
@@ -37,3 +38,17 @@ def switches_on() -> frozenset[FarmSwitch]:
         names = Switch.objects.filter(name__in=list(FarmSwitch), value=ON).values_list("name", flat=True)
         _known, _known_at = frozenset(FarmSwitch(name) for name in names), time.monotonic()
     return _known
+
+
+def set_oldest_client(*, year: int) -> None:
+    """Clients of earlier years can log in no more; 0 lets in all. Sessions that are open go on."""
+    if year:
+        Switch.objects.update_or_create(name=OLDEST_CLIENT, defaults={"value": str(year)})
+    else:
+        Switch.objects.filter(name=OLDEST_CLIENT).delete()
+
+
+def oldest_client() -> int:
+    """The year from which on clients may log in; 0 for all."""
+    value = Switch.objects.filter(name=OLDEST_CLIENT).values_list("value", flat=True).first()
+    return int(value) if value else 0

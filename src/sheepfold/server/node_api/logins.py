@@ -69,6 +69,8 @@ async def create_session(request: Request, desk: Desk) -> Response:
         old_token_hash=session_token_hash(request),
     )
     check = await desk.commits.run(check_login, attempt)
+    if check.too_old:
+        return _refused(ConfigStatus.CLIENT_TOO_OLD, f"the farm takes no {generation} any more")
     if not await _fits(check, message.password):
         if not check.throttled:
             await desk.commits.run(record_failed_logins, attempt)

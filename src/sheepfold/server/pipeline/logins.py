@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from django.db.models import Q
 
 from sheepfold.protocol.extras import Extras, agree, parse_extras, silence_limit
+from sheepfold.protocol.generations import Generation, traits_of
 from sheepfold.protocol.messages import SessionRequest
 from sheepfold.server.accounts.actions import issue_machine_key, record_key_use
 from sheepfold.server.accounts.models import RenderKey, User
@@ -18,6 +19,7 @@ from sheepfold.server.accounts.secrets import hash_secret
 from sheepfold.server.core.clock import now
 from sheepfold.server.core.config import config
 from sheepfold.server.core.events import publish
+from sheepfold.server.core.switches import oldest_client
 from sheepfold.server.core.throttle import record_failure, too_many_attempts
 from sheepfold.server.machines import actions as machines
 from sheepfold.server.machines.queries import sessions_of_tokens
@@ -37,12 +39,16 @@ class LoginAttempt:
 
 @dataclass(frozen=True, slots=True)
 class LoginCheck:
-    """What the database says of a login: a key that fits, or a password hash to be checked, or neither."""
+    """What the database says of a login: a key that fits, or a password hash to be checked, or neither.
+
+    `too_old`: the farm does not take such clients any more, whoever it is.
+    """
 
     user_id: int | None = None
     key_id: int | None = None
     password_hash: str | None = None
     throttled: bool = False
+    too_old: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,8 @@ def check_login(attempts: Sequence[LoginAttempt]) -> list[LoginCheck]:
 
 
 def _check(attempt: LoginAttempt) -> LoginCheck:
+    if traits_of(Generation(attempt.generation)).since.year < oldest_client():
+        return LoginCheck(too_old=True)
     login, password = attempt.request.login, attempt.request.password
     credentials = credentials_of_key(login, password)
     if credentials is not None:
