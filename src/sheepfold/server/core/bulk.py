@@ -44,10 +44,17 @@ def _insert(
     with connection.cursor() as cursor:
         cursor.execute(
             f"INSERT INTO {table} ({names}) VALUES {values} {ending}",  # noqa: S608  all names are ours
-            [_adapted(value) for row in rows for value in row],
+            _adapted([value for row in rows for value in row]),
         )
         return cursor.fetchall() if ending.startswith("RETURNING") else []
 
 
-def _adapted(value: Any) -> Any:
-    return connection.ops.adapt_datetimefield_value(value) if isinstance(value, datetime) else value
+def _adapted(values: list[Any]) -> list[Any]:
+    """Times in the form of the database's columns; rows of one statement mostly share theirs."""
+    times: dict[datetime, Any] = {}
+    for index, value in enumerate(values):
+        if isinstance(value, datetime):
+            if value not in times:
+                times[value] = connection.ops.adapt_datetimefield_value(value)
+            values[index] = times[value]
+    return values

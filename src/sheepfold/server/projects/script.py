@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from importlib.resources import files
 
 from sheepfold.server.projects.formats import OutputFormat
@@ -20,6 +21,7 @@ class ScriptSettings:
     threads: int | None = None
 
 
+@lru_cache(maxsize=1024)  # every job of a project carries the same script
 def scene_script(settings: ScriptSettings) -> str:
     """The whole script. Clients add their own lines before and after it, so it leaves `bpy` at top level.
 
