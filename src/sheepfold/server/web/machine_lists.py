@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from django.db.models import Count, Q
 
 from sheepfold.protocol.codes import ComputeMethod
+from sheepfold.protocol.generations import Generation, traits_of
+from sheepfold.protocol.shortcomings import shortcomings
 from sheepfold.server.accounts.models import User
 from sheepfold.server.dispatch.eligibility import Obstacle, Offer, obstacle
 from sheepfold.server.dispatch.models import Lease, LeaseEnd
@@ -86,6 +88,23 @@ def _counts(machine_ids: Iterable[int], since: datetime) -> dict[int, tuple[int,
     failed = Q(end__in=(LeaseEnd.ERRORED, LeaseEnd.REJECTED, LeaseEnd.EXPIRED))
     rows = ended.annotate(done=Count("id", filter=Q(end=LeaseEnd.ACCEPTED)), lost=Count("id", filter=failed))
     return {machine_id: (done, lost) for machine_id, done, lost in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class ClientWords:
+    """Which client a machine runs, as the farm has recognised it, and what that client cannot do."""
+
+    kind: str
+    shortcomings: tuple[str, ...]
+
+
+def client_of(machine: Machine) -> ClientWords | None:
+    """By the machine's last session; None if it has had none."""
+    generation = Session.objects.filter(machine=machine).order_by("-id").values_list("generation", flat=True).first()
+    if generation is None:
+        return None
+    known = Generation(generation)
+    return ClientWords(traits_of(known).label, shortcomings(known))
 
 
 @dataclass(frozen=True, slots=True)

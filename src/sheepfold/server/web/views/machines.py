@@ -16,7 +16,7 @@ from sheepfold.server.machines import actions
 from sheepfold.server.machines.models import Machine, Session
 from sheepfold.server.results.models import ErrorLog
 from sheepfold.server.web.access import PersonRequest, changes, shows, signed_in
-from sheepfold.server.web.machine_lists import machine_lines, no_work_reasons
+from sheepfold.server.web.machine_lists import client_of, machine_lines, no_work_reasons
 
 PER_PAGE = 100
 SHOWN_REPORTS = 10
@@ -46,6 +46,7 @@ def detail(request: PersonRequest, machine_id: int) -> HttpResponse:
         "whole": whole,
         "answers": answers,
         "keys": keys,
+        "client": client_of(machine),
         "reports": ErrorLog.objects.filter(machine_id=machine.pk).order_by("-created_at")[:SHOWN_REPORTS],
     }
     return render(request, "web/machines/detail.html", context)

@@ -8,12 +8,20 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from pydantic import SecretStr
 
+from sheepfold.protocol.generations import TRAITS
 from sheepfold.server.core.actions import record_audit
 from sheepfold.server.core.config import ServerConfig, config
-from sheepfold.server.core.errors import NotFound
+from sheepfold.server.core.errors import BadInput, NotFound
 from sheepfold.server.core.models import AuditEntry, Blob
 from sheepfold.server.core.storage import store
-from sheepfold.server.core.switches import FarmSwitch, set_switch, switches_on
+from sheepfold.server.core.switches import (
+    OLDEST_CLIENT,
+    FarmSwitch,
+    oldest_client,
+    set_oldest_client,
+    set_switch,
+    switches_on,
+)
 from sheepfold.server.machines.models import Machine
 from sheepfold.server.projects.models import Project
 from sheepfold.server.results.models import ErrorLog
@@ -30,6 +38,7 @@ SWITCH_WORDS = {
     ),
     FarmSwitch.OVERLOADED: ("Overload", "Machines are told that the farm is overloaded (207) and ask more rarely."),
 }
+CLIENT_YEARS = sorted({traits.since.year for traits in TRAITS.values()})  # in which clients changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +56,8 @@ def settings(request: PersonRequest) -> HttpResponse:
     """Switches that work at once, and the settings of the environment, which need a restart."""
     on = switches_on()
     switches = [(switch.value, *SWITCH_WORDS[switch], switch in on) for switch in FarmSwitch]
-    return render(request, "web/admin/settings.html", {"switches": switches, "settings": _settings()})
+    context = {"switches": switches, "settings": _settings(), "oldest": oldest_client(), "years": CLIENT_YEARS}
+    return render(request, "web/admin/settings.html", context)
 
 
 def _settings() -> list[Setting]:
@@ -69,12 +79,23 @@ def _shown(value: object) -> str:
 @changes
 @admins_only
 def flip(request: PersonRequest, name: str) -> HttpResponse:
-    """Set a switch."""
+    """Set a switch, or the year of the oldest client."""
+    if name == OLDEST_CLIENT:
+        return _shut_out_older(request)
     if name not in list(FarmSwitch):
         raise NotFound("there is no such switch")
     on = request.POST.get("on") == "1"
     set_switch(switch=FarmSwitch(name), on=on)
     record_audit(actor_id=request.user.pk, action="set switch", subject=name, detail="on" if on else "off")
+    return HttpResponseRedirect("/admin/settings/")
+
+
+def _shut_out_older(request: PersonRequest) -> HttpResponseRedirect:
+    text = request.POST.get("year", "")
+    if text not in {"0", *map(str, CLIENT_YEARS)}:
+        raise BadInput("choose a year of the list")
+    set_oldest_client(year=int(text))
+    record_audit(actor_id=request.user.pk, action="set oldest client", subject=OLDEST_CLIENT, detail=text)
     return HttpResponseRedirect("/admin/settings/")
 
 
