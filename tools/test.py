@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 
-from postgres import temporary_postgres
+from sheepfold.environment.postgres import CARELESS, temporary_postgres
 from sheepfold.environment.system import (
     BLENDER,
     BUBBLEWRAP,
@@ -34,7 +34,7 @@ def main() -> int:
     if "--sqlite" in arguments:
         arguments.remove("--sqlite")
         return _pytest(arguments, {})
-    with temporary_postgres() as url:
+    with temporary_postgres(CARELESS) as url:
         return _pytest([*BOTH, *arguments], {"SHEEPFOLD_TEST_POSTGRESQL": url})
 
 

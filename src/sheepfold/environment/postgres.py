@@ -1,24 +1,25 @@
-"""A PostgreSQL server for tests: its own folder, a socket instead of a port, gone afterwards."""
+"""A PostgreSQL server for a while: its own folder, a socket instead of a port, gone afterwards."""
 
 import os
 import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from sheepfold.environment.system import POSTGRESQL, find
+from sheepfold.environment.system import POSTGRESQL, CannotInstall, CannotStart, find
 
-# Nobody needs these data after a crash, and without the waits for the disk the tests run twice as fast.
-CARELESS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200")
+OPTIONS = ("max_connections=200", "listen_addresses=")
+# For tests: nobody needs their data after a crash, and without the waits for the disk they run twice as fast.
+CARELESS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 
 
 @contextmanager
-def temporary_postgres() -> Iterator[str]:
-    """The URL of a running server with an empty database `sheepfold`."""
+def temporary_postgres(options: Sequence[str] = ()) -> Iterator[str]:
+    """The URL of a running server with an empty database `sheepfold`. Raises CannotInstall, CannotStart."""
     programs = _programs()
     folder = Path(tempfile.mkdtemp(prefix="sheepfold-postgres-"))
     user = _unprivileged_user()
@@ -27,9 +28,9 @@ def temporary_postgres() -> Iterator[str]:
     data = folder / "data"
     try:
         _run(user, programs / "initdb", "-D", data, "-U", "sheepfold", "-A", "trust", "-E", "UTF8", "-N")
-        options = " ".join(f"-c {option}" for option in (*CARELESS, "listen_addresses="))
+        words = " ".join(f"-c {option}" for option in (*OPTIONS, *options))
         control = (programs / "pg_ctl", "-D", data, "-w", "-l", folder / "log")
-        _run(user, *control, "-o", f"{options} -k {folder}", "start")
+        _run(user, *control, "-o", f"{words} -k {folder}", "start")
         try:
             _run(user, programs / "createdb", "-h", folder, "-U", "sheepfold", "sheepfold")
             yield f"postgresql://sheepfold@{quote(str(folder), safe='')}/sheepfold"
@@ -42,7 +43,7 @@ def temporary_postgres() -> Iterator[str]:
 def _programs() -> Path:
     found = find(POSTGRESQL)
     if found is None:
-        raise SystemExit("initdb is missing: install postgresql")
+        raise CannotInstall("initdb is missing: install postgresql")
     return found.resolve().parent
 
 
@@ -68,4 +69,4 @@ def _run(user: str | None, *command: str | Path) -> None:
         )
         output.seek(0)
         if done.returncode:
-            raise SystemExit(f"{command[0]} failed:\n{output.read().decode(errors='replace')}")
+            raise CannotStart(f"{command[0]} failed:\n{output.read().decode(errors='replace')}")
