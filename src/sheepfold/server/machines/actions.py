@@ -10,6 +10,7 @@ from django.db.models import F
 from sheepfold.server.accounts.models import RenderKey, User
 from sheepfold.server.accounts.secrets import hash_secret, new_secret
 from sheepfold.server.machines.models import LIVE_STATUSES, BlockedProject, Machine, Session, SessionStatus
+from sheepfold.server.machines.queries import Offered
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,10 +154,9 @@ def block_project(*, machine_id: int, project_id: int, reason: str) -> None:
     )
 
 
-def record_hardware(
-    *, session_id: int, compute_method: int, cores: int | None, ram_max_kib: int | None, gpu_name: str
-) -> None:
-    """What a job request said that the machine can do now, when it differs from what is known."""
-    Session.objects.filter(pk=session_id).update(compute_method=compute_method, cores=cores, ram_max_kib=ram_max_kib)
-    if gpu_name:
-        Machine.objects.filter(sessions__pk=session_id).update(gpu_name=gpu_name[:200])
+def record_offer(*, session_id: int, machine_id: int, offer: Offered) -> None:
+    """What a job request said that the machine can do now. Without a GPU it offers none any more."""
+    Session.objects.filter(pk=session_id).update(
+        compute_method=offer.compute_method, cores=offer.cores, ram_max_kib=offer.ram_max_kib
+    )
+    Machine.objects.filter(pk=machine_id).exclude(gpu_name=offer.gpu_name).update(gpu_name=offer.gpu_name)

@@ -11,6 +11,16 @@ from sheepfold.server.machines.models import LIVE_STATUSES, BlockedProject, Mach
 
 
 @dataclass(frozen=True, slots=True)
+class Offered:
+    """What a machine last said that it can do. Memory in KiB, None: no limit; no name of a GPU: none."""
+
+    compute_method: int
+    cores: int | None
+    ram_max_kib: int | None
+    gpu_name: str
+
+
+@dataclass(frozen=True, slots=True)
 class SessionFacts:
     """A session with all that decides what it may render. Memory in KiB."""
 
@@ -32,9 +42,18 @@ class SessionFacts:
     user_id: int
     may_render: bool
     own_projects_first: bool
+    compute_method: int
+    cores: int | None
+    ram_max_kib: int | None
+    gpu_name: str
     groups: frozenset[int]
     blocked_owners: frozenset[int]
     blocked_projects: frozenset[int]
+
+    @property
+    def offered(self) -> Offered:
+        """As the last job request said."""
+        return Offered(self.compute_method, self.cores, self.ram_max_kib, self.gpu_name)
 
 
 _FIELDS = (
@@ -56,6 +75,10 @@ _FIELDS = (
     "machine__user_id",
     "machine__user__may_render",
     "machine__user__own_projects_first",
+    "compute_method",
+    "cores",
+    "ram_max_kib",
+    "machine__gpu_name",
 )
 
 

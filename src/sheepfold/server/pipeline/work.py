@@ -16,14 +16,16 @@ from sheepfold.server.dispatch.eligibility import Offer
 from sheepfold.server.dispatch.models import LeaseEnd
 from sheepfold.server.dispatch.picture import PictureBook
 from sheepfold.server.dispatch.queries import LeaseFacts, open_by_session
-from sheepfold.server.machines.actions import record_generation, record_signs_of_life
+from sheepfold.server.machines.actions import record_generation, record_offer, record_signs_of_life
 from sheepfold.server.machines.models import SessionStatus
-from sheepfold.server.machines.queries import SessionFacts, is_live, sessions_of_tokens
+from sheepfold.server.machines.queries import Offered, SessionFacts, is_live, sessions_of_tokens
 from sheepfold.server.pipeline import endings
 from sheepfold.server.pipeline.farm_facts import FarmFacts
 from sheepfold.server.pipeline.orders import JobWriter
 
 SWITCHED = {FarmSwitch.MAINTENANCE: WorkStatus.MAINTENANCE, FarmSwitch.OVERLOADED: WorkStatus.OVERLOADED}
+GPU_NAME_LENGTH = 200  # what the row holds
+RAM_CHANGE = 1 / 8
 MAX_RESENT = 2  # a client that never reports and asks for the same tile so often has failed it
 
 
@@ -69,7 +71,7 @@ class WorkDesk:
                 generation = _generation(sessions.get(query.token_hash))
                 replies[index] = WorkReply(refusal, generation, wait_seconds=self.facts.wait_seconds())
             else:
-                asking[index] = _better_known(live[query.token_hash], query.sent)
+                asking[index] = _better_known(live[query.token_hash], query)
         replies |= self._serve(queries, asking, moment)
         return [replies[index] for index in range(len(queries))]
 
@@ -130,13 +132,30 @@ def _generation(session: SessionFacts | None) -> str:
     return session.generation if session else Generation.UNKNOWN.value
 
 
-def _better_known(session: SessionFacts, sent: frozenset[str]) -> SessionFacts:
-    """The session with what this request tells about its client."""
-    generation = after_work_request(Generation(session.generation), sent)
+def _better_known(session: SessionFacts, query: WorkQuery) -> SessionFacts:
+    """The session with what this request tells about its client and its machine."""
+    offered = _offered(query.request)
+    if _differs(offered, session.offered):
+        record_offer(session_id=session.id, machine_id=session.machine_id, offer=offered)
+    generation = after_work_request(Generation(session.generation), query.sent)
     if generation == session.generation:
         return session
     record_generation(session_id=session.id, generation=generation)
     return replace(session, generation=generation.value)
+
+
+def _offered(request: WorkRequest) -> Offered:
+    gpu_name = (request.gpu_model or "")[:GPU_NAME_LENGTH]
+    return Offered(request.compute_method, request.cpu_cores, request.ram_max_kib, gpu_name)
+
+
+def _differs(new: Offered, old: Offered) -> bool:
+    """Some clients send the memory that is free at the moment; only a real change is worth a write."""
+    if replace(new, ram_max_kib=old.ram_max_kib) != old:
+        return True
+    if new.ram_max_kib is None or old.ram_max_kib is None:
+        return new.ram_max_kib != old.ram_max_kib
+    return abs(new.ram_max_kib - old.ram_max_kib) > old.ram_max_kib * RAM_CHANGE
 
 
 def _refusal(session: SessionFacts | None) -> WorkStatus | None:
