@@ -17,13 +17,15 @@ from sheepfold.server.dispatch.models import Lease, LeaseEnd
 from sheepfold.server.frames.models import TileStatus
 from sheepfold.server.machines.models import Session
 from sheepfold.server.pipeline.heartbeats import expire_due
-from sheepfold.server.projects.models import Project, ProjectStatus
+from sheepfold.server.pipeline.sealing import seal
+from sheepfold.server.projects.models import Project, ProjectStatus, Visibility
 from sheepfold.server.renderers.models import Renderer, RendererArchive
 from sheepfold.server.results.models import ErrorLog, PointsEntry, PointsKind, Result, Verdict
 from sheepfold.server.results.points import price
 from tests.e2e.clients import CLIENTS
 from tests.e2e.clients.blender import blender_output
 from tests.e2e.clients.client import Client, Job
+from tests.e2e.clients.java_url import Java2016
 from tests.e2e.clients.wire import Wire
 from tests.server.conftest import Server, server
 from tests.server.farm import make_project, make_user, statuses
@@ -157,6 +159,39 @@ def test_every_client_of_ten_years_renders_in_one_farm(farm: MixedFarm, project:
     assert ErrorLog.objects.filter(project_id=project.pk).count() == 0
     check_results(project)
     check_points(sent)
+
+
+def test_clients_that_open_encrypted_scenes_render_a_private_project(
+    farm: MixedFarm, project: Project, scene: Path
+) -> None:
+    upload = record_blob(ref=store().keep_bytes(scene.read_bytes(), "application/octet-stream"))
+    able = ("java-2016", "java-2022", "rust-2024", "sheepfold")
+    farm.everybody_has_a_job = threading.Barrier(len(able))
+    owner = create_user(username="ada", password="password of ada")
+    _, key = create_render_key(user=owner, name="boxes")
+    changes = {"owner": owner, "visibility": Visibility.OWNER, "upload": upload, "upload_name": "trivial.blend"}
+    Project.objects.update(blend_path="trivial.blend", **changes)
+    project.tiles.filter(frame__gt=len(able)).delete()
+    seal(project.pk)
+    clients = [CLIENTS[name](Wire(farm.server.host, farm.server.port), "ada", key) for name in able]
+    show_that_it_is_newer(clients[0])
+
+    with ThreadPoolExecutor(len(clients)) as pool:
+        sent = list(pool.map(farm.work, clients))
+
+    assert [len(frames) for frames in sent] == [1, 1, 1, 1]
+    assert statuses(project) == [TileStatus.DONE] * len(able)
+    packed = Project.objects.select_related("archive").get().archive
+    assert packed is not None
+    assert all(packed.md5 in client.archives for client in clients)
+    assert scene.read_bytes()[:64] not in store().read(packed.sha256)
+
+
+def show_that_it_is_newer(client: Client) -> None:
+    """Its job requests have `ram_max` from 2017-03 on; before, it counts as one of 2015 at first."""
+    assert isinstance(client, Java2016)
+    words = client.job_parameters()
+    client.job_parameters = lambda: [*words, ("ram_max", "-1")]  # type: ignore[method-assign]
 
 
 def check_results(project: Project) -> None:
