@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 
 django_application = get_asgi_application()  # loads the models that the next imports need
 
+from sheepfold.server.core.request_log import RequestLog  # noqa: E402
 from sheepfold.server.health import Readiness, health_routes  # noqa: E402
 from sheepfold.server.node_api.app import SingleSlashes, node_routes  # noqa: E402
 from sheepfold.server.node_api.desk import Desk  # noqa: E402
@@ -37,7 +38,7 @@ def make_application() -> ASGIApp:
         metrics_route(desk),
         Mount("/", app=cast(ASGIApp, django_application)),
     ]
-    return SingleSlashes(Starlette(routes=routes, lifespan=lifespan))
+    return SingleSlashes(RequestLog(Starlette(routes=routes, lifespan=lifespan), quiet="/server/"))
 
 
 application = make_application()

@@ -26,6 +26,8 @@ SECRET = "wOOl&hay"
         ("authorization: Bearer abc.def", "authorization: hidden"),
         ("[(b'cookie', b'a=b')]", "[(b'cookie', b'hidden')]"),
         ("url=%2Fup%3Fextras%3Dabc%26job%3D2", "url=%2Fup%3Fextras%3Dhidden%26job%3D2"),
+        ("/s/kq3Zr-Ww0_kq3Zr-Ww0_kq3Zr-Ww0_kq3Zr-Ww0_abc/frames/1/", "/s/hidden/frames/1/"),
+        ("/ab/" + "0f" * 31, "/ab/" + "0f" * 31),
         ("X-Amz-Signature=0123&x=1", "X-Amz-Signature=hidden&x=1"),
         ("monkey=banana keyboard=qwerty frame=3", "monkey=banana keyboard=qwerty frame=3"),
     ],

@@ -10,7 +10,8 @@ import structlog
 
 from sheepfold.server.core.redaction import hide_secrets
 
-QUIET = ("httptools", "asyncio", "PIL", "django.request", "huey.consumer.Scheduler")
+QUIET = ("httptools", "asyncio", "PIL", "huey.consumer.Scheduler")
+FAILURES = ("django.request", "django.security")  # what visitors do wrong is answered, not logged
 
 
 def configure_logs(*, level: int = logging.INFO) -> None:
@@ -19,7 +20,6 @@ def configure_logs(*, level: int = logging.INFO) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.stdlib.ExtraAdder(),
         structlog.processors.format_exc_info,  # without local variables, which may hold anything
         hide_secrets,
     ]
@@ -33,6 +33,8 @@ def configure_logs(*, level: int = logging.INFO) -> None:
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+    for name in FAILURES:
+        logging.getLogger(name).setLevel(logging.ERROR)
     structlog.configure(
         processors=[
             structlog.stdlib.PositionalArgumentsFormatter(),

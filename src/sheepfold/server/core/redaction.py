@@ -22,6 +22,8 @@ _NAMES = "|".join(sorted(SECRET_FIELDS, key=len, reverse=True))
 _PAIR = re.compile(rf"""(?i)(?<![\w-])({_NAMES})=([^&;\s"'<>)\]}}]+)""")
 _ENCODED = re.compile(rf"""(?i)(%3F|%26)({_NAMES})%3D((?!%26)[^&;\s"'<>)\]}}])+""")  # a query inside another
 _QUOTED = re.compile(rf"""(?i)(["'])({_NAMES})\1(\s*[:=,]\s*b?)(["'])(?:\\.|(?!\4).)*\4""")
+# Links that let somebody in (`/s/…/`, `/invitations/…/`) carry a random secret as a part of their path; hex is a hash
+_LINK = re.compile(r"/(?![0-9a-fA-F]+(?![\w-]))[\w-]{32,}(?![\w.-])")
 _HEADER = re.compile(r"(?i)(?<![\w-])((?:set-)?cookie|authorization)(:\s*)[^\r\n]+")
 
 
@@ -30,6 +32,7 @@ def hide_in_text(text: str) -> str:
     text = _QUOTED.sub(rf"\1\2\1\3\4{HIDDEN}\4", text)
     text = _HEADER.sub(rf"\1\2{HIDDEN}", text)
     text = _ENCODED.sub(rf"\1\2%3D{HIDDEN}", text)
+    text = _LINK.sub(f"/{HIDDEN}", text)
     return _PAIR.sub(rf"\1={HIDDEN}", text)
 
 
