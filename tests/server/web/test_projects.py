@@ -104,7 +104,7 @@ def test_the_owner_says_which_of_several_scenes_is_meant(world: World) -> None:
 
 def test_a_rejected_scene_says_why(world: World) -> None:
     Project.objects.filter(pk=world.project.pk).update(status=ProjectStatus.REJECTED, reason="it has no camera")
-    assert "it has no camera" in client_of(world).get(at(world)).content.decode()
+    assert "It has no camera" in client_of(world).get(at(world)).content.decode()
 
 
 def test_a_paused_project_goes_on(world: World) -> None:
@@ -203,3 +203,12 @@ def test_a_forgotten_password_is_set_anew_by_mail(db: None) -> None:
     path = page.redirect_chain[-1][0]
     client.post(path, {"password1": "another-meadow-8", "password2": "another-meadow-8"})
     assert User.objects.get().check_password("another-meadow-8")
+
+
+def test_guests_of_a_link_learn_nothing_of_machines(world: World) -> None:
+    guest, base = Client(), f"/s/{world.link_secret}/"
+    pages = [
+        guest.get(base + page).content.decode() for page in ("", "frames.json", "frames/1/", "frames/2/", "frames/")
+    ]
+    assert [page for page in pages if world.machine.name in page] == []
+    assert world.machine.name in client_of(world, "member").get(at(world, "frames/1/")).content.decode()

@@ -122,7 +122,7 @@ def counts_json(counts: TileCounts) -> dict[str, int]:
     }
 
 
-def all_frames(project: Project) -> dict[str, Any]:
+def all_frames(project: Project, *, name_machines: bool) -> dict[str, Any]:
     """Everything that the grid of a project needs: frame numbers as runs, one letter a frame, rows of what is done."""
     tiles = Tile.objects.filter(project=project).order_by("frame", "part").values_list("frame", "status")
     states = [(frame, _state(statuses)) for frame, statuses in groupby(tiles, key=lambda row: row[0])]
@@ -133,7 +133,7 @@ def all_frames(project: Project) -> dict[str, Any]:
         "runs": _runs([frame for frame, _ in states]),
         "states": "".join(letter for _, letter in states),
         "done": [row.as_row() for row in rows],
-        "machines": _names({row.machine for row in rows}),
+        "machines": _names({row.machine for row in rows}) if name_machines else {},
         "counts": counts_json(counts),
         "left": seconds_left(project.pk, counts),
         "fps": project.fps,

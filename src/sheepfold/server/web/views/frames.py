@@ -26,7 +26,8 @@ SHOWN_REPORTS = 5
 @project_page
 def data(request: HttpRequest, visit: Visit) -> HttpResponseBase:
     """What the grid draws from."""
-    return JsonResponse(all_frames(visit.project), headers={"Cache-Control": "no-store"})
+    frames = all_frames(visit.project, name_machines=not visit.by_link)
+    return JsonResponse(frames, headers={"Cache-Control": "no-store"})
 
 
 @project_page
@@ -69,12 +70,12 @@ def image(request: HttpRequest, visit: Visit, frame: int) -> HttpResponseBase:
 
 @project_page
 def detail(request: HttpRequest, visit: Visit, frame: int) -> HttpResponseBase:
-    """What is known of one frame: its image, who renders it, why it failed."""
+    """What is known of one frame: its image, who renders it, why it failed. Guests of a link see no machines."""
     tiles = list(Tile.objects.filter(project=visit.project, frame=frame).order_by("part"))
     if not tiles:
         raise NotFound("the project has no such frame")
     ids = [tile.pk for tile in tiles]
-    failures = list(TileFailure.objects.filter(tile__in=ids).order_by("-created_at"))
+    failures = [] if visit.by_link else list(TileFailure.objects.filter(tile__in=ids).order_by("-created_at"))
     lease = Lease.objects.filter(tile__in=ids, end=LeaseEnd.OPEN).first()
     result = _accepted(visit).filter(tile__in=ids).select_related("blob").first()
     involved = {row.machine_id for row in (*failures, lease, result) if row is not None}
@@ -86,7 +87,7 @@ def detail(request: HttpRequest, visit: Visit, frame: int) -> HttpResponseBase:
         "lease": lease,
         "failures": failures,
         "reports": _reports(visit, ids),
-        "machines": Machine.objects.in_bulk(involved),
+        "machines": {} if visit.by_link else Machine.objects.in_bulk(involved),
     }
     template = "web/projects/_frame.html" if request.headers.get("HX-Request") else "web/projects/frame.html"
     return render(request, template, context)
