@@ -116,3 +116,20 @@ def test_no_more_is_asked_for_than_a_session_may_hold(
         order = [call.kind for call in farm.calls if call.kind in ("work", "upload")]
         assert order[:3] == ["work", "work", "upload"]
         assert run.of(Waiting) == []
+
+
+def test_paused_client_gives_its_unstarted_frame_back(
+    settings: MakeSettings, start: Callable[..., object], job: MakeJob, tmp_path: Path
+) -> None:
+    go_on = tmp_path / "go-on"
+    with SeedServer([job(1), job(2, hold=str(go_on)), job(3, lines=["third"]), job(4)], extras=FARM) as farm:
+        run = start(settings(farm.url, max_frames=3))
+        run.wait_for(FrameStarted, 2)
+        farm.wait_for("archive", 4)
+        run.client.control.pause()
+        go_on.touch()
+        [report] = farm.wait_for("error")
+        assert (report.query["type"], report.query["extras"]) == ("14", "t3")
+        run.client.control.resume()
+        assert run.end() is ExitCode.OK
+        assert sorted(call.query["frame"] for call in farm.of("upload")) == ["0001", "0002", "0004"]

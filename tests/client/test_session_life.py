@@ -282,3 +282,17 @@ def test_missing_archive_is_reported_after_five_attempts(
         assert start(settings(farm.url, max_frames=1)).end() is ExitCode.OK
         assert [call.query["type"] for call in farm.of("error")] == ["9"]
         assert len(farm.of("archive")) == 5 + 2
+
+
+def test_blocked_project_is_reported_and_the_next_asked_for_at_once(
+    settings: MakeSettings, start: Callable[[Settings], Run], job: Callable[..., SeedJob], tmp_path: Path
+) -> None:
+    started = tmp_path / "started"
+    with SeedServer([job(1, started=str(started), hold=str(tmp_path / "never")), job(2)], max_period=1) as farm:
+        run = start(settings(farm.url, max_frames=1))
+        while not started.exists():
+            farm.wait_for("heartbeat", len(farm.of("heartbeat")) + 1)
+        run.client.block_projects()
+        assert run.end() is ExitCode.OK
+        assert [call.query["type"] for call in farm.of("error")] == ["20"]
+        assert [call.query["frame"] for call in farm.of("upload")] == ["0002"]

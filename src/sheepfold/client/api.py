@@ -4,7 +4,7 @@ import logging
 import mimetypes
 import ssl
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -38,6 +38,7 @@ _BUSY = frozenset({408, 425, 429})
 _NO_FORM_HERE = frozenset({404, 405, 501})
 _UNSEEN_FORM = frozenset({ConfigStatus.NO_VERSION, ConfigStatus.MISSING_PARAMETER})
 _MOST_RETRY_AFTER = 3600.0
+_NOT_DIRECT = ("direct", "0")  # asks Sheepfold's server to send the bytes itself
 _Answer = TypeVar("_Answer")
 
 # The HTTP library logs addresses, and a session request by GET carries the key in its address.
@@ -144,10 +145,23 @@ class Farm:
         """An archive from `offset` on, if the farm can resume. Raises FetchError."""
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={offset}-"} if offset else {})
         try:
-            with self._http.stream("GET", url, headers=headers, follow_redirects=True) as response:
-                yield _incoming(response, offset, self._throttle)
+            with ExitStack() as open_answers:
+                yield _incoming(self._opened(url, headers, open_answers), offset, self._throttle)
         except httpx2.HTTPError as error:
             raise FetchError(f"the download broke off: {_reason(error)}") from error
+
+    def _opened(self, url: str, headers: dict[str, str], open_answers: ExitStack) -> httpx2.Response:
+        """The answer with the archive. Where the farm sends us elsewhere in vain, it has to give it itself."""
+        answer = open_answers.enter_context(self._http.stream("GET", url, headers=headers))
+        if answer.next_request is None:
+            return answer
+        with suppress(httpx2.TransportError):
+            place = str(answer.next_request.url)
+            other = open_answers.enter_context(self._http.stream("GET", place, headers=headers, follow_redirects=True))
+            if other.is_success or other.status_code == httpx2.codes.RANGE_NOT_SATISFIABLE:
+                return other
+        again = _with_query(url, [_NOT_DIRECT])
+        return open_answers.enter_context(self._http.stream("GET", again, headers=headers, follow_redirects=True))
 
     def _remember(self, answer: SessionAnswer) -> SessionAnswer:
         if answer.status == ConfigStatus.OK:

@@ -1,5 +1,6 @@
 """The loop of a device: get a frame, render it, into the outbox. Fetching and uploading go on beside it."""
 
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -47,6 +48,7 @@ from sheepfold.protocol.messages import FrameUpload, WorkRequest
 # The next frame is asked for when this one ends within so many seconds: enough for a scene of some 100 MB.
 _ASK_AHEAD_SECONDS = 30.0
 _LOOK_SECONDS = 0.2
+_END_SECONDS = 2.0  # how long a wait may miss that an upload's answer ended this device
 _LOOK_AGAIN_SECONDS = 30.0  # how often the owner's conditions (idle, mains, timetable) are looked at
 _GIVE_MEMORY_BACK_SECONDS = 120.0  # a wait from which on no Blender is kept alive
 _LOGIN_WAITS = (5.0, 15.0, 60.0, 120.0, 300.0)
@@ -124,8 +126,10 @@ class DeviceLoop:
 
     def block_project(self) -> None:
         """End the frame that renders now and tell the farm that the owner does not want its project."""
-        for lease in self._leases.all():
-            lease.stop.set(ErrorKind.BLOCKED_BY_USER)
+        leases = self._leases.all()
+        for lease in leases:
+            if lease.job.id == leases[0].job.id:
+                lease.stop.set(ErrorKind.BLOCKED_BY_USER)
 
     def _log_in(self) -> bool:
         """Try until the farm is there. False when it refuses us or the owner ends the client."""
@@ -182,9 +186,10 @@ class DeviceLoop:
 
     def _wind_up(self) -> None:
         """End in an order that loses nothing: the renderer, then the last uploads, then the session."""
-        self._ahead_pool.shutdown(wait=True)
+        patient = not self._control.stopping_now
+        self._ahead_pool.shutdown(wait=patient)
         self._renderer.close()
-        self._uploader.close()
+        self._uploader.close(patient)
         self._heart.close()
         if self._session.number > 0:
             self._uploader.flush(lambda: self._control.stopping_now)
@@ -218,16 +223,21 @@ class DeviceLoop:
         if job.seconds >= _GIVE_MEMORY_BACK_SECONDS:
             self._renderer.close()
         self._listener(Waiting(self._device.name, job.reason, job.seconds))
-        self._control.wait(job.seconds)
+        until = time.monotonic() + job.seconds
+        while self._end is None and (left := until - time.monotonic()) > 0:
+            if self._control.wait(min(left, _END_SECONDS)):
+                return
 
     def _may_work(self) -> bool:
         """Wait for a while when the owner does not want work now."""
         if self._control.wish is Wish.PAUSE:
+            self._give_back()
             self._listener(Waiting(self._device.name, "paused", None))
             self._control.wait_while_paused()
             return False
         reason = self._desk.why_wait()
         if reason is not None:
+            self._give_back()
             self._listener(Waiting(self._device.name, reason, _LOOK_AGAIN_SECONDS))
             self._control.wait(_LOOK_AGAIN_SECONDS)
         return reason is None
@@ -240,6 +250,13 @@ class DeviceLoop:
             return job
         self._wait_for_room()
         return self._supply.next()
+
+    def _give_back(self) -> None:
+        """Let another machine have the frame that was asked for ahead, while this one must not render."""
+        ahead, self._ahead = self._ahead, None
+        job = ahead.result() if ahead is not None else None
+        if isinstance(job, ReadyJob):
+            self._supply.give_up(job.lease, ErrorKind.KILLED, "the owner of this machine wants no work now")
 
     def _wait_for_room(self) -> None:
         """Let uploads end that are under way: a farm does not give a session more than it may hold."""

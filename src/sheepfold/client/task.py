@@ -55,7 +55,6 @@ class RenderTask:
     work_dir: Path
     commandline: str
     script: str
-    update_method: str = "remainingtime"
     device: Device = field(default_factory=Device)
     limits: RenderLimits = field(default_factory=RenderLimits)
 

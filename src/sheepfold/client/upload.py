@@ -65,13 +65,13 @@ class Uploader:
     def start(self) -> None:
         self._thread.start()
 
-    def close(self) -> None:
-        """Let uploads under way end, begin no new ones."""
+    def close(self, patient: bool = True) -> None:
+        """Begin no new uploads; let those under way end, or not when there is no time for it."""
         self._closed.set()
         self._outbox.wake()
         if self._thread.is_alive():
             self._thread.join()
-        self._pool.shutdown(wait=True)
+        self._pool.shutdown(wait=patient)
 
     def waiting(self) -> list[Entry]:
         """Frames that the farm does not have yet."""
@@ -90,12 +90,12 @@ class Uploader:
                 self._tried.wait(0.5)
 
     def flush(self, stopped: Callable[[], bool]) -> None:
-        """Try every waiting frame now; return when all have been handed over or tried again in vain."""
+        """Hand over what waits, without waiting for its time; end early when the farm cannot be reached."""
         for entry in self.waiting():
             if stopped():
                 return
-            if self._begin(entry, now=float("inf")):
-                self._try(entry)
+            if self._begin(entry, now=float("inf")) and not self._try(entry):
+                return
 
     def _run(self) -> None:
         while not self._closed.is_set():
@@ -117,18 +117,21 @@ class Uploader:
         tries = self._tries.get(entry.id)
         return tries is not None and tries.count > 0
 
-    def _try(self, entry: Entry) -> None:
+    def _try(self, entry: Entry) -> bool:
+        """Send a frame and draw the conclusion. False when the farm could not be reached."""
         tries = self._tries[entry.id]
-        reason, retry_after = "", None
+        reason, retry_after, reached = "", None, True
         try:
             verdict, reason = self._send(entry, tries.count + 1)
         except UnreachableError as error:
             verdict, reason, retry_after = Verdict.LATER, str(error), error.retry_after
+            reached = False
         except (FarmError, LoginRefusedError, OSError) as error:
             verdict, reason = Verdict.LATER, str(error)
         if verdict is Verdict.LATER and time.time() - entry.finished > _KEPT_DAYS * 86_400:
             verdict, reason = Verdict.GONE, f"not taken for {_KEPT_DAYS} days: {reason}"
         self._conclude(entry, verdict, reason, retry_after)
+        return reached
 
     def _send(self, entry: Entry, count: int) -> tuple[Verdict, str]:
         seen = self._session.number

@@ -35,7 +35,6 @@ class Workplace:
             work_dir=home / uuid.uuid4().hex[:12],
             commandline=job.renderer.commandline,
             script=job.script,
-            update_method=job.renderer.update_method,
             device=self._device if job.use_gpu or self._device.kind is DeviceKind.CPU else Device(),
             limits=self._limits(priority),
         )

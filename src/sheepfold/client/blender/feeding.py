@@ -36,7 +36,9 @@ class FedBlender:
         self._ready = False
         self.frames = 0
         self.preparation = 0.0  # seconds of the last frame before its first sample
-        self.history: list[str] = []  # why frames of this scene depend on earlier ones; known after the first frame
+        # Known after the first frame: why frames depend on earlier ones, and whether keeping data changes them.
+        self.history: list[str] = []
+        self.unsafe_to_keep = False
 
     @property
     def alive(self) -> bool:
