@@ -16,7 +16,7 @@ from sheepfold.server.core.clock import now
 from sheepfold.server.core.storage import store
 from sheepfold.server.dispatch.models import Lease, LeaseEnd
 from sheepfold.server.frames.models import TileFailure, TileStatus
-from sheepfold.server.machines.models import Session, SessionStatus
+from sheepfold.server.machines.models import Machine, Session, SessionStatus
 from sheepfold.server.node_api.app import ENDPOINTS
 from sheepfold.server.pipeline.heartbeats import expire_due
 from sheepfold.server.pipeline.steps import cancel_project
@@ -386,6 +386,15 @@ def test_trap_18_odd_hardware_is_welcome(wire: Wire, key: str, monkeypatch: pyte
         client.login()
 
     assert Session.objects.count() == len(ODD_HARDWARE)
+
+
+def test_trap_18_a_java_client_without_a_version_is_welcome(wire: Wire, key: str) -> None:
+    client = Java2015(wire, "shepherd", key)
+    client.version = ""
+
+    client.login()
+
+    assert Machine.objects.get().client == "SheepIt unnumbered"
 
 
 def test_trap_18_unset_limits_get_a_job(wire: Wire, logged_in: LoggedIn, project: Project) -> None:

@@ -49,6 +49,7 @@ ENDPOINTS = (
     Endpoint(EndpointKind.LOGOUT, "/server/logout.php"),
     Endpoint(EndpointKind.SPEEDTEST_ANSWER, "/server/speedtest.php"),
 )
+UNNUMBERED = "unnumbered"  # Java clients that somebody built by hand send an empty version
 # A hash that no password fits: an unknown name must take as long as a wrong password.
 _NOBODY = make_password(os.urandom(16).hex())
 
@@ -56,11 +57,14 @@ _NOBODY = make_password(os.urandom(16).hex())
 async def create_session(request: Request, desk: Desk) -> Response:
     """`config`: who are you, what can you do; here is your session."""
     params, _ = await all_params(request)
+    user_agent = request.headers.get("user-agent", "")
+    if user_agent.startswith("Java/") and params.get("version") == "":
+        params["version"] = UNNUMBERED
     try:
         message = decode_session_request(params)
     except Refused as refusal:
         return _refused(refusal.status, refusal.reason)
-    generation = recognise(params, request.method, request.headers.get("user-agent", ""))
+    generation = recognise(params, request.method, user_agent)
     attempt = LoginAttempt(
         request=message,
         address=client_address(request),
