@@ -1,10 +1,12 @@
 """When a machine may render."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from sheepfold.client.schedule import parse_timetable
+from sheepfold.client.schedule import DAYS, parse_timetable
 
 MONDAY = datetime(2026, 11, 23, tzinfo=UTC)
 
@@ -46,3 +48,19 @@ def test_next_start() -> None:
 def test_nonsense_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"mon|time of day|weekday"):
         parse_timetable(text)
+
+
+@given(
+    day=st.sampled_from(DAYS),
+    start=st.integers(0, 1439),
+    end=st.integers(0, 1440),
+    now=st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001
+)
+def test_next_start_is_the_first_allowed_minute(day: str, start: int, end: int, now: datetime) -> None:
+    clock = "{:02d}:{:02d}".format
+    table = parse_timetable(f"{day} {clock(*divmod(start, 60))}-{clock(*divmod(end, 60))}")
+    found = table.next_start(now)
+    assert found is not None
+    assert table.allows(found)
+    minute_before = found - timedelta(minutes=1)
+    assert found <= now or minute_before < now or not table.allows(minute_before)

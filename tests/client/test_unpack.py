@@ -1,15 +1,18 @@
 """Archives become folders, and nothing else."""
 
 import io
+import os
 import zipfile
 from pathlib import Path
 
 import pytest
 import pyzipper
+from hypothesis import given
+from hypothesis import strategies as st
 from packing import zip_of
 
 import sheepfold.client.unpack as unpack_module
-from sheepfold.client.unpack import UnpackError, unpack
+from sheepfold.client.unpack import UnpackError, safe_name, unpack
 
 
 def save(tmp_path: Path, content: bytes) -> Path:
@@ -107,3 +110,13 @@ def test_damaged_archives_are_refused_and_leave_nothing(damage: str, tmp_path: P
     with pytest.raises(UnpackError):
         unpack(save(tmp_path, content), tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["archive.zip"]
+
+
+@given(st.text(alphabet="ab./\\:\0 \u00e9", max_size=30))
+def test_no_name_leads_out_of_the_folder(name: str) -> None:
+    folder = Path("/somewhere/inside")
+    try:
+        target = Path(os.path.normpath(folder / safe_name(name)))
+    except UnpackError:
+        return
+    assert target == folder or folder in target.parents
