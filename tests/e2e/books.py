@@ -74,7 +74,7 @@ class Books:
     def _check_points(self) -> None:
         """A point is a minute of rendering; a frame is worth a thousandth at least."""
         results = self.rows("SELECT id, rendertime FROM results_result WHERE verdict IN ('accepted', 'replaced')")
-        prices = {result: max(1, round(seconds * 1000 / 60)) for result, seconds in results}
+        prices = {result: max(1, round(seconds * (1000 / 60))) for result, seconds in results}
         for kind, sign in (("rendered", 1), ("spent", -1)):
             entries = self.rows(f"SELECT result_id, millipoints FROM results_pointsentry WHERE kind = '{kind}'")
             assert sorted(entries) == sorted((result, sign * price) for result, price in prices.items())

@@ -1,0 +1,80 @@
+"""Who takes part and how they behave. Pure: the same seed gives the same crowd."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+from typing import TypeAlias
+
+Span: TypeAlias = tuple[float, float]  # seconds, from and to
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """How one machine behaves."""
+
+    starts_after: float = 0.0  # seconds after the beginning
+    rendering: Span = (0.05, 0.3)
+    own_client: bool = True  # Sheepfold's, else one that speaks the bare specification
+    undecodable: bool = False  # sends what is no picture
+    upload_seconds: float = 0.0  # for which each upload is stretched
+    vanishes_at: int = 0  # it is switched off in the middle of its so-manyth frame; 0: never
+    sends_twice: bool = False  # each frame, both at once
+    late: float = 0.0  # chance that it logs out first and uploads then
+    reports_after: bool = False  # an error, after the frame was taken
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A named experiment. `poisoned`: machines fail every tile of the last project. `outage`: all servers die once."""
+
+    name: str
+    words: str
+    habits: Callable[[int, Random], Habits]  # of a machine by its number
+    poisoned: bool = False
+    outage: bool = False
+
+
+def _volunteer(number: int, random: Random) -> Habits:
+    return Habits(starts_after=random.uniform(0, 2), own_client=random.random() < 0.5)
+
+
+def _class_room(number: int, random: Random) -> Habits:
+    return Habits(rendering=(0.2, 0.4))
+
+
+def _broken_lab(number: int, random: Random) -> Habits:
+    return Habits(starts_after=random.uniform(0, 0.5), undecodable=number % 5 < 2)
+
+
+def _slow_link(number: int, random: Random) -> Habits:
+    return Habits(starts_after=random.uniform(0, 1), upload_seconds=random.choice((0.0, 0.5, 1.5)))
+
+
+def _vanishing(number: int, random: Random) -> Habits:
+    return Habits(vanishes_at=random.randint(1, 3) if number % 5 == 0 else 0, own_client=random.random() < 0.5)
+
+
+def _stuttering(number: int, random: Random) -> Habits:
+    return Habits(
+        sends_twice=random.random() < 0.5,
+        late=random.choice((0.0, 0.3)),
+        reports_after=random.random() < 0.5,
+        own_client=random.random() < 0.5,
+    )
+
+
+SCENARIOS = {
+    one.name: one
+    for one in (
+        Scenario("steady", "volunteers who come and render", _volunteer),
+        Scenario("class-room", "everybody logs in at once", _class_room),
+        Scenario("outage", "every server process dies, and everybody comes back at once", _class_room, outage=True),
+        Scenario("poisoned", "a project that no machine can render beside good ones", _volunteer, poisoned=True),
+        Scenario("broken-lab", "two machines of five send what is no picture", _broken_lab),
+        Scenario("slow-links", "uploads that trickle", _slow_link),
+        Scenario(
+            "vanishing", "every fifth machine is switched off in the middle of a frame, and comes back", _vanishing
+        ),
+        Scenario("stutter", "uploads sent twice, after logout, and errors reported of taken frames", _stuttering),
+    )
+}
