@@ -18,6 +18,7 @@ from sheepfold.client.throttle import Throttle
 from sheepfold.protocol import codec, params
 from sheepfold.protocol.codec import BadMessage
 from sheepfold.protocol.codes import ArchiveKind, ConfigStatus, EndpointKind, UploadStatus
+from sheepfold.protocol.extras import NOT_DIRECT
 from sheepfold.protocol.messages import (
     ArchiveRequest,
     ErrorReport,
@@ -38,7 +39,6 @@ _BUSY = frozenset({408, 425, 429})
 _NO_FORM_HERE = frozenset({404, 405, 501})
 _UNSEEN_FORM = frozenset({ConfigStatus.NO_VERSION, ConfigStatus.MISSING_PARAMETER})
 _MOST_RETRY_AFTER = 3600.0
-_NOT_DIRECT = ("direct", "0")  # asks Sheepfold's server to send the bytes itself
 _Answer = TypeVar("_Answer")
 
 # The HTTP library logs addresses, and a session request by GET carries the key in its address.
@@ -160,7 +160,7 @@ class Farm:
             other = open_answers.enter_context(self._http.stream("GET", place, headers=headers, follow_redirects=True))
             if other.is_success or other.status_code == httpx2.codes.RANGE_NOT_SATISFIABLE:
                 return other
-        again = _with_query(url, [_NOT_DIRECT])
+        again = _with_query(url, [NOT_DIRECT])
         return open_answers.enter_context(self._http.stream("GET", again, headers=headers, follow_redirects=True))
 
     def _remember(self, answer: SessionAnswer) -> SessionAnswer:

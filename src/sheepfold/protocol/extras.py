@@ -11,6 +11,8 @@ from sheepfold.protocol import limits
 
 VERSION = 1
 _PRODUCT = "sheepfold"
+# A parameter of archive requests: the place that the farm redirected to gave nothing, so it shall send the bytes itself
+NOT_DIRECT = ("direct", "0")
 
 
 @dataclass(frozen=True, slots=True)

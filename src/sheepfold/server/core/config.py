@@ -41,6 +41,9 @@ class ServerConfig(BaseSettings):
     storage_region: str = Field("us-east-1", description="Region of the bucket.")
     storage_key_id: str = Field("", description="Access key of the bucket.")
     storage_secret: SecretStr = Field(SecretStr(""), description="Secret key of the bucket.")
+    storage_direct: bool = Field(
+        False, description="Machines can reach the S3 server: clients that can fetch large files from it themselves."
+    )
     secret_key: SecretStr = Field(SecretStr(""), description="Signs cookies; empty: made once, kept in data.")
     public_url: str = Field("", description="How people and machines reach the farm; empty: as they asked.")
     hosts: str = Field("*", description="Host names that are answered, with commas between; * is every one.")

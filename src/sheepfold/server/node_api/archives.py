@@ -1,11 +1,16 @@
-"""Downloads of renderers and scenes: only for a session that holds a tile of the project. Anything else is a 404."""
+"""Downloads of renderers and scenes: only for a session that holds a tile of the project. Anything else is a 404.
 
+From a bucket that machines can reach, Sheepfold's client fetches large archives itself (ADR 9).
+"""
+
+import asyncio
 from collections.abc import Callable
 
 import structlog
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, RedirectResponse, Response, StreamingResponse
 
+from sheepfold.protocol.extras import NOT_DIRECT
 from sheepfold.protocol.messages import ArchiveRequest
 from sheepfold.protocol.params import (
     Params,
@@ -14,6 +19,7 @@ from sheepfold.protocol.params import (
     decode_binary_request,
     decode_chunk_request,
 )
+from sheepfold.server.core.config import config
 from sheepfold.server.core.storage import store
 from sheepfold.server.node_api.byte_ranges import Unsatisfiable, parse_range
 from sheepfold.server.node_api.desk import Desk
@@ -23,6 +29,7 @@ from sheepfold.server.pipeline.downloads import ArchiveQuery, StoredArchive, fin
 log = structlog.get_logger()
 
 ZIP = "application/zip"
+DIRECT_FROM = 1 << 20  # bytes; a smaller archive is here before the second connection stands
 
 
 async def download_archive(request: Request, desk: Desk) -> Response:
@@ -49,7 +56,19 @@ async def _download(request: Request, desk: Desk, decode: Callable[[Params], Arc
         return Response(status_code=404)
     query = ArchiveQuery(session_token_hash(request) or "", wanted)
     archive = await desk.commits.run(find_archives, query)
-    return Response(status_code=404) if archive is None else _send(request, archive)
+    if archive is None:
+        return Response(status_code=404)
+    return await _redirect(params, archive) or _send(request, archive)
+
+
+async def _redirect(params: Params, archive: StoredArchive) -> Response | None:
+    """To the bucket, for an hour and this archive alone."""
+    name, no = NOT_DIRECT
+    is_wanted = archive.for_own_client and params.get(name) != no
+    if not (config().storage_direct and is_wanted and archive.size >= DIRECT_FROM):
+        return None
+    url = await asyncio.to_thread(store().signed_url, archive.sha256)
+    return RedirectResponse(url, 307, headers={"Cache-Control": "no-store"}) if url else None
 
 
 def _send(request: Request, archive: StoredArchive) -> Response:

@@ -1,7 +1,7 @@
 """Which archive a machine may fetch. `find_archives` is a group handler."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sheepfold.protocol.codes import ArchiveKind
 from sheepfold.protocol.generations import Generation, after_scene_download
@@ -25,11 +25,12 @@ class ArchiveQuery:
 
 @dataclass(frozen=True, slots=True)
 class StoredArchive:
-    """An archive in the store; size in bytes."""
+    """An archive in the store; size in bytes. `for_own_client`: Sheepfold's client asked for it."""
 
     sha256: str
     md5: str
     size: int
+    for_own_client: bool = False
 
 
 def find_archives(queries: Sequence[ArchiveQuery]) -> list[StoredArchive | None]:
@@ -38,12 +39,15 @@ def find_archives(queries: Sequence[ArchiveQuery]) -> list[StoredArchive | None]
     sessions = sessions_of_tokens([query.token_hash for query in queries])
     live = {token: session for token, session in sessions.items() if is_live(session, moment)}
     record_signs_of_life(sessions={(one.id, one.max_silence) for one in live.values()}, now=moment)
-    return [_find(live.get(query.token_hash), query.wanted) for query in queries]
+    return [_asked(live.get(query.token_hash), query.wanted) for query in queries]
 
 
-def _find(session: SessionFacts | None, wanted: ArchiveRequest | str) -> StoredArchive | None:
-    if session is None:
-        return None
+def _asked(session: SessionFacts | None, wanted: ArchiveRequest | str) -> StoredArchive | None:
+    found = _find(session, wanted) if session else None
+    return replace(found, for_own_client=session.own_protocol > 0) if session and found else None
+
+
+def _find(session: SessionFacts, wanted: ArchiveRequest | str) -> StoredArchive | None:
     if isinstance(wanted, str):
         project = Project.objects.filter(archive__md5=wanted).select_related("archive").first()
         return _scene(session, project)
