@@ -32,7 +32,7 @@ def prepare() -> None:
 Announce: TypeAlias = Callable[[str, str | None], None]
 
 
-def serve(host: str, port: int, *, web_processes: int, announce: Announce) -> None:
+def serve(host: str, port: int, *, web_processes: int, background_processes: int = 1, announce: Announce) -> None:
     """Run everything until SIGTERM or Ctrl-C. `announce` gets the URL, and the path of a new farm's first run.
 
     Raises OSError when the address cannot be taken.
@@ -42,7 +42,8 @@ def serve(host: str, port: int, *, web_processes: int, announce: Announce) -> No
         first_run = first_run_path()
         url = _url(listening)
         grant_local_access(url)
-        with shared_metrics(), supervise([*_web_children(listening, web_processes), _background_child()]):
+        children = [*_web_children(listening, web_processes), *_background_children(background_processes)]
+        with shared_metrics(), supervise(children):
             announce(url, first_run)
             end_wanted.wait()
 
@@ -77,8 +78,8 @@ def _web_children(listening: socket.socket, count: int) -> list[Supervised]:
     return [Supervised(f"web {number}", command, [descriptor]) for number in range(1, count + 1)]
 
 
-def _background_child() -> Supervised:
-    return Supervised("background", _command("background"))
+def _background_children(count: int) -> list[Supervised]:
+    return [Supervised(f"background {number}", _command("background")) for number in range(1, count + 1)]
 
 
 def _command(name: str, *arguments: str) -> list[str]:
