@@ -104,7 +104,7 @@ class Progress:
 
 
 def record_progress(*, said: Sequence[Progress]) -> None:
-    """Note the progress of open leases, all in one statement. Their machines have begun to render."""
+    """Note the progress of open leases, all in one statement. Their machines render them now."""
     if not said:
         return
     rows = ", ".join([_PROGRESS_ROW] * len(said))
@@ -118,6 +118,7 @@ _RECORD_PROGRESS = """
 WITH said(id, rendertime, remainingtime) AS (VALUES {rows})
 UPDATE dispatch_lease SET
     begun = true,
+    passed_at = NULL,
     rendertime = COALESCE(said.rendertime, dispatch_lease.rendertime),
     remainingtime = COALESCE(said.remainingtime, dispatch_lease.remainingtime)
 FROM said WHERE dispatch_lease.id = said.id AND "end" = ''
@@ -126,4 +127,10 @@ FROM said WHERE dispatch_lease.id = said.id AND "end" = ''
 
 def count_resent(*, lease_ids: Sequence[int]) -> None:
     """These leases were handed to their sessions once more."""
-    Lease.objects.filter(pk__in=lease_ids).update(resent=F("resent") + 1)
+    Lease.objects.filter(pk__in=lease_ids).update(resent=F("resent") + 1, passed_at=None)
+
+
+def mark_passed(*, lease_ids: Sequence[int], now: datetime) -> None:
+    """The machines of these leases asked for more work: what they still hold can only be on its way to the farm."""
+    if lease_ids:
+        Lease.objects.filter(pk__in=lease_ids, end=LeaseEnd.OPEN, passed_at=None).update(passed_at=now)

@@ -32,6 +32,7 @@ class Lease(models.Model):
     remainingtime = models.IntegerField(default=0)
     begun = models.BooleanField(default=False)  # a heartbeat named it: its answer did arrive
     resent = models.SmallIntegerField(default=0)  # how often its session asked again without having reported
+    passed_at = models.DateTimeField(null=True)  # since when its machine, asking for more, can only be uploading it
     ended_at = models.DateTimeField(null=True)
     end = models.CharField(max_length=10, choices=LeaseEnd.choices, default=LeaseEnd.OPEN)
 
@@ -42,5 +43,10 @@ class Lease(models.Model):
         indexes = [
             models.Index(fields=["session"], name="lease_open_session", condition=models.Q(end=LeaseEnd.OPEN)),
             models.Index(fields=["project_id"], name="lease_open_project", condition=models.Q(end=LeaseEnd.OPEN)),
+            models.Index(
+                fields=["passed_at"],
+                name="lease_open_passed",
+                condition=models.Q(end=LeaseEnd.OPEN, passed_at__isnull=False),
+            ),
             models.Index(fields=["expires_at"], name="lease_open_expiry", condition=models.Q(end=LeaseEnd.OPEN)),
         ]

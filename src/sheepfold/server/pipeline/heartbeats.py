@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Q
@@ -16,6 +16,8 @@ from sheepfold.server.dispatch.queries import LeaseFacts, find, find_by_tokens, 
 from sheepfold.server.machines.actions import expire_sessions, record_signs_of_life
 from sheepfold.server.machines.queries import SessionFacts, is_live, sessions_of_tokens
 from sheepfold.server.pipeline.endings import fail_lease, free_leases
+
+UPLOAD_PATIENCE = timedelta(minutes=15)  # all tries of the slowest client, on a slow line; a later result counts too
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +72,13 @@ def _held_lease(
 def expire_due(*, now: datetime) -> int:
     """End the sessions that were silent too long, and the leases that lasted too long. Returns how many leases.
 
+    Clients forget a frame whose upload failed twice or thrice, some every frame that failed, and say nothing. They
+    render one tile at a time, so a tile that they held when they asked for another is on its way to us or lost.
     One transaction: a session never ends without its tiles being free again.
     """
     silent = free_leases(where=Q(session_id__in=expire_sessions(now=now)), now=now)
+    lost = free_leases(where=Q(passed_at__lt=now - UPLOAD_PATIENCE), now=now)
     slow = find(Q(expires_at__lt=now, end=LeaseEnd.OPEN))
     for lease in slow:
         fail_lease(lease=lease, end=LeaseEnd.EXPIRED, reason="it took longer than one frame may take", now=now)
-    return len(silent) + len(slow)
+    return len(silent) + len(lost) + len(slow)

@@ -10,7 +10,7 @@ from sheepfold.protocol.messages import Job, Stats, WorkRequest
 from sheepfold.server.core.clock import now
 from sheepfold.server.core.events import EventFact, publish_many
 from sheepfold.server.core.switches import FarmSwitch, switches_on
-from sheepfold.server.dispatch.actions import count_resent
+from sheepfold.server.dispatch.actions import count_resent, mark_passed
 from sheepfold.server.dispatch.claims import Claim, Grant, claim
 from sheepfold.server.dispatch.eligibility import Offer
 from sheepfold.server.dispatch.models import LeaseEnd
@@ -101,7 +101,10 @@ class WorkDesk:
                 found[index] = Grant(lost, on_gpu=_offer(queries[index].request).has_gpu, again=True)
             elif len(leases) >= session.max_leases and session.own_protocol:
                 found[index] = WorkStatus.NO_JOB
-        count_resent(lease_ids=[grant.lease.id for grant in found.values() if isinstance(grant, Grant)])
+        again = {grant.lease.id for grant in found.values() if isinstance(grant, Grant)}
+        count_resent(lease_ids=list(again))
+        passed = {lease.id for index, one in asking.items() if not one.own_protocol for lease in held.get(one.id, [])}
+        mark_passed(lease_ids=list(passed - again), now=moment)
         return found
 
     def _reply(
