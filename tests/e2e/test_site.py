@@ -144,8 +144,13 @@ def watch_frames_arrive(page: Page) -> None:
 
 
 def play(page: Page) -> None:
-    """The finished frames run as an animation."""
-    page.click("#play")
+    """A frame opens large, the keys turn pages, and the finished frames run as an animation."""
+    page.evaluate("document.getElementById('frames').scrollIntoView()")
+    page.click(f"#cell-{FRAMES}")
+    expect(page.locator("[data-number]")).to_have_text(f"Frame {FRAMES}")
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("[data-number]")).to_have_text(f"Frame {FRAMES - 1}")
+    page.keyboard.press("Space")
     for number in (2, FRAMES):  # it runs in a loop, so each comes again
         expect(page.locator("#viewer canvas")).to_have_attribute("data-frame", str(number))
     page.keyboard.press("Escape")

@@ -7,7 +7,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from sheepfold.server.accounts.models import User
+from sheepfold.server.core.clock import now
 from sheepfold.server.core.storage import store
+from sheepfold.server.projects import intake
 from sheepfold.server.projects.models import Project, ProjectStatus
 from tests.server.farm import make_user
 
@@ -54,6 +56,17 @@ def test_an_upload_goes_on_where_it_broke_off(person: User) -> None:
     assert store().read(project.upload.sha256) == SCENE
 
 
+def test_an_upload_that_a_crash_left_complete_is_ended_by_the_next_look(person: User) -> None:
+    client = _client(person)
+    answer = _announce(client)
+    (upload_id,) = answer.headers["Location"].removeprefix("/upload/").split("/")[:1]
+    upload = intake.find_upload(owner_id=person.pk, upload_id=upload_id, now=now())
+    intake.append(upload=upload, offset=0, chunks=[SCENE])  # and then the process died
+    for _ in range(2):
+        assert client.head(answer.headers["Location"]).headers["Upload-Offset"] == str(len(SCENE))
+        assert Project.objects.get().status == ProjectStatus.ANALYSING
+
+
 def test_a_piece_at_the_wrong_place_is_refused_and_changes_nothing(person: User) -> None:
     client = _client(person)
     address = _announce(client).headers["Location"]
@@ -92,6 +105,7 @@ def test_an_upload_that_is_given_up_is_forgotten(person: User) -> None:
     address = _announce(client).headers["Location"]
     assert client.delete(address).status_code == 204
     assert client.head(address).status_code == 404
+    assert Project.objects.count() == 0
 
 
 def test_without_scripts_the_form_sends_the_file_at_once(person: User) -> None:

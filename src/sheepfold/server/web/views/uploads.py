@@ -18,6 +18,7 @@ from sheepfold.server.core.clock import now
 from sheepfold.server.core.errors import BadInput, FarmError
 from sheepfold.server.core.storage import BlobRef
 from sheepfold.server.pipeline import steps
+from sheepfold.server.pipeline.receiving import complete_upload, give_up_upload
 from sheepfold.server.projects import intake
 from sheepfold.server.projects.actions import create_project, finish_upload
 from sheepfold.server.web.access import PersonRequest, signed_in
@@ -95,9 +96,11 @@ def one(request: PersonRequest, upload_id: str) -> HttpResponse:
     """HEAD: how far it is. PATCH: the next piece. DELETE: give up."""
     upload = intake.find_upload(owner_id=request.user.pk, upload_id=upload_id, now=now())
     if request.method == "HEAD":
+        if upload.complete and not upload.done:
+            complete_upload(upload=upload)
         return _answer(upload, 200)
     if request.method == "DELETE":
-        intake.end_upload(upload=upload)
+        give_up_upload(upload=upload, now=now())
         return HttpResponse(status=204)
     if request.method != "PATCH":
         return HttpResponse(status=405, headers={"Allow": "HEAD, PATCH, DELETE"})
@@ -105,16 +108,8 @@ def one(request: PersonRequest, upload_id: str) -> HttpResponse:
         return HttpResponse(f"send pieces as {PIECE_TYPE}", status=415, content_type="text/plain")
     upload = intake.append(upload=upload, offset=_number(request, "Upload-Offset"), chunks=_pieces(request))
     if upload.complete:
-        _complete(upload)
+        complete_upload(upload=upload)
     return _answer(upload, 204)
-
-
-def _complete(upload: intake.Upload) -> None:
-    """The bytes go into the store first; a crash before the commit leaves the upload complete, and a HEAD finds it."""
-    ref = intake.keep_upload(upload=upload)
-    with transaction.atomic():
-        _hand_over(upload.project_id, ref, upload.name)
-    intake.close_upload(upload=upload)
 
 
 def _hand_over(project_id: int, ref: BlobRef, name: str) -> None:

@@ -20,7 +20,8 @@ export class Grid {
     new ResizeObserver(() => this.layout()).observe(place.parentElement);
     place.addEventListener("click", (event) => this.#clicked(event));
     place.addEventListener("keydown", (event) => this.#pressed(event));
-    place.addEventListener("focus", () => this.#activate(this.active, true));
+    place.addEventListener("pointerdown", (event) => this.#touched(event));
+    place.addEventListener("focus", () => this.#activate(this.active, place.matches(":focus-visible")));
     place.addEventListener("blur", () => this.cells.get(this.active)?.classList.remove("active"));
   }
 
@@ -127,6 +128,12 @@ export class Grid {
   #later() {
     if (this.pending) return;
     this.pending = requestAnimationFrame(() => { this.pending = 0; this.draw(); });
+  }
+
+  // Before the focus comes: whoever clicks a cell must not be scrolled away to the one that was active.
+  #touched(event) {
+    const cell = event.target.closest(".cell");
+    if (cell) this.#activate(Number(cell.dataset.i), false);
   }
 
   #clicked(event) {

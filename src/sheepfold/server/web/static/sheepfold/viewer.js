@@ -2,6 +2,7 @@
 import { NAMES, duration } from "./frames.js";
 
 const AHEAD = 36; // pictures that are fetched before they are shown
+const SWIPE = 50; // pixels that a finger moves to turn the page
 const REMEMBERED = 400; // pictures kept; 320 pixels wide they are about 0.2 MB each in memory
 
 export class Viewer {
@@ -16,6 +17,7 @@ export class Viewer {
     dialog.addEventListener("keydown", (event) => this.#pressed(event));
     dialog.addEventListener("close", () => { this.stop(); this.grid.reveal(this.i); this.grid.place.focus(); });
     dialog.addEventListener("click", (event) => this.#clicked(event));
+    this.#followFinger(dialog.querySelector(".stage"));
     this.scrub.addEventListener("input", () => { this.stop(); this.show(Number(this.scrub.value)); });
     frames.addEventListener("change", (event) => {
       if (dialog.open && !this.playing && event.detail.indices.includes(this.i)) this.show(this.i);
@@ -138,6 +140,16 @@ export class Viewer {
     if (event.target === this.dialog) this.dialog.close();
     const button = event.target.closest("[data-do]");
     if (button) this.#do(button.dataset.do);
+  }
+
+  #followFinger(stage) {
+    let from = null;
+    stage.addEventListener("touchstart", (event) => { from = event.touches.length === 1 ? event.touches[0].clientX : null; }, { passive: true });
+    stage.addEventListener("touchend", (event) => {
+      const way = from === null ? 0 : event.changedTouches[0].clientX - from;
+      if (Math.abs(way) > SWIPE) this.#do(way < 0 ? "next" : "previous");
+      from = null;
+    });
   }
 
   #do(what) {
