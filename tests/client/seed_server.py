@@ -127,7 +127,7 @@ class SeedServer:
         return self.of(kind)
 
     def answer(self, call: Call) -> tuple[int, str, bytes]:
-        """HTTP status, content type and body."""
+        """HTTP status, content type (of a redirect: where to) and body."""
         if self.answers[call.kind]:
             told = self.answers[call.kind].popleft()
             if isinstance(told, tuple):
@@ -198,7 +198,7 @@ class SeedServer:
                 call = Call(KINDS[url.path.replace("//", "/")], self.command, query, headers, body)
                 status, content_type, answer = server.answer(call)
                 self.send_response(status)
-                self.send_header("Content-Type", content_type)
+                self.send_header("Location" if status == 307 else "Content-Type", content_type)
                 self.send_header("Content-Length", str(len(answer)))
                 if call.kind == "config":
                     self.send_header("Set-Cookie", "PHPSESSID=s1; path=/; HttpOnly")

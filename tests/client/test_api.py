@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
-from seed_server import SeedJob, SeedServer
+from seed_server import Call, SeedJob, SeedServer
 
 from sheepfold.client.api import BadAnswerError, Connection, Farm, FarmError, UnreachableError
 from sheepfold.client.config import Settings
@@ -152,6 +152,36 @@ def test_own_certificates_are_trusted_only_when_named(tmp_path: Path) -> None:
         session = session_at(farm.url, ca_file=certificate)
         session.open()
         assert session.number == 1
+
+
+@pytest.mark.parametrize("store", ["works", "fails", "is away"])
+def test_archive_comes_from_a_store_or_else_from_the_farm(
+    store: str, settings: Callable[..., Settings], start: Callable[..., object], job: Callable[..., SeedJob]
+) -> None:
+    mine = job(1)
+
+    class Store(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            content = mine.scene if store == "works" else b""
+            self.send_response(200 if store == "works" else 403)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_words: object) -> None:
+            """Quiet."""
+
+    with SeedServer([mine]) as farm, serving(Store) as port:
+        place = f"http://127.0.0.1:{1 if store == 'is away' else port}/signed?key=x"
+
+        def send_away(call: Call) -> tuple[int, str, bytes]:
+            return 307, place, b""
+
+        farm.answers["archive"].extend([0, send_away])
+        assert start(settings(farm.url, max_frames=1)).end() is ExitCode.OK
+        asked = [call.query.get("direct") for call in farm.of("archive") if call.query["type"] == "job"]
+        assert asked == ([None] if store == "works" else [None, "0"])
+        assert len(farm.of("upload")) == 1
 
 
 @pytest.mark.parametrize("connection", [{"ca_file": Path("/nowhere/ca.pem")}, {"proxy": "nonsense://x"}])
