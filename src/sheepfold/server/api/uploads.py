@@ -9,7 +9,7 @@ from sheepfold.server.api import schemas
 from sheepfold.server.api.encode import encode_upload
 from sheepfold.server.api.numbers import number
 from sheepfold.server.core.clock import now
-from sheepfold.server.pipeline import steps
+from sheepfold.server.pipeline.receiving import complete_upload
 from sheepfold.server.projects import actions, intake
 
 READ_CHUNK = 1 << 18
@@ -34,10 +34,7 @@ def append(*, user: User, upload_id: str, query: dict[str, str], request: HttpRe
     upload = intake.find_upload(owner_id=user.pk, upload_id=upload_id, now=now())
     upload = intake.append(upload=upload, offset=number("offset", query["offset"]), chunks=_chunks(request))
     if upload.complete:
-        ref = intake.keep_upload(upload=upload)
-        actions.finish_upload(project_id=upload.project_id, ref=ref, upload_name=upload.name)
-        steps.upload_finished(project_id=upload.project_id)
-        intake.close_upload(upload=upload)
+        complete_upload(upload=upload)
         upload = intake.find_upload(owner_id=user.pk, upload_id=upload_id, now=now())
     return encode_upload(upload)
 

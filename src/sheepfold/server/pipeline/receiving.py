@@ -1,7 +1,6 @@
 """The end of an upload: its bytes become the scene of its project, or it is given up."""
 
 import contextlib
-from datetime import datetime
 
 from django.db import transaction
 
@@ -9,7 +8,6 @@ from sheepfold.server.core.errors import Conflict
 from sheepfold.server.pipeline import steps
 from sheepfold.server.projects import actions as projects
 from sheepfold.server.projects import intake
-from sheepfold.server.projects.models import Project, ProjectStatus
 
 
 def complete_upload(*, upload: intake.Upload) -> None:
@@ -21,10 +19,7 @@ def complete_upload(*, upload: intake.Upload) -> None:
     intake.close_upload(upload=upload)
 
 
-def give_up_upload(*, upload: intake.Upload, now: datetime) -> None:
+def give_up_upload(*, upload: intake.Upload) -> None:
     """Its owner stopped it: the project goes with it, unless it has become more than an upload."""
-    with transaction.atomic():
-        if Project.objects.filter(pk=upload.project_id, status=ProjectStatus.UPLOADING, deleted_at=None).exists():
-            steps.delete_project(project_id=upload.project_id, now=now)
-            projects.purge(project_id=upload.project_id)
+    projects.forget_upload(project_id=upload.project_id)
     intake.end_upload(upload=upload)

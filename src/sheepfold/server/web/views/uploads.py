@@ -100,7 +100,7 @@ def one(request: PersonRequest, upload_id: str) -> HttpResponse:
             complete_upload(upload=upload)
         return _answer(upload, 200)
     if request.method == "DELETE":
-        give_up_upload(upload=upload, now=now())
+        give_up_upload(upload=upload)
         return HttpResponse(status=204)
     if request.method != "PATCH":
         return HttpResponse(status=405, headers={"Allow": "HEAD, PATCH, DELETE"})
