@@ -98,17 +98,50 @@ def test_the_only_machine_may_try_three_times_before_the_tile_fails() -> None:
     assert statuses(project) == [TileStatus.FAILED]
 
 
-def test_a_machine_that_fails_two_owners_is_disabled_and_told_203() -> None:
-    user = make_user(own_projects_first=False)
-    session = make_session(user=user)
+def test_a_machine_that_fails_what_others_render_for_two_owners_is_disabled_and_told_203() -> None:
+    session, other = make_session(), make_session()
     for _ in range(2):
-        project = make_project(tiles=1)
-        report(take(session), ErrorKind.RENDERER_CRASHED)
-        Project.objects.filter(pk=project.pk).update(claimable=False)
+        _fail_what_another_renders(session, other)
 
     assert Session.objects.get(pk=session.id).status == SessionStatus.DISABLED
     assert Machine.objects.get(pk=session.machine_id).disabled_reason != ""
     assert ask(session).status == WorkStatus.SESSION_DISABLED
+    assert Session.objects.get(pk=other.id).status == SessionStatus.ACTIVE
+
+
+def test_scenes_of_two_owners_that_nobody_can_render_disable_nobody() -> None:
+    sessions = [make_session() for _ in range(3)]
+    for _ in range(2):
+        project = make_project(tiles=1)
+        for session in sessions:
+            report(take(session), ErrorKind.RENDERER_CRASHED)
+        assert statuses(project) == [TileStatus.FAILED]
+
+    assert set(Session.objects.values_list("status", flat=True)) == {SessionStatus.ACTIVE}
+
+
+def test_tiles_that_a_broken_machine_helped_to_fail_wait_again() -> None:
+    broken, other = make_session(), make_session()
+    doubtful = make_project(tiles=1)
+    for session in (broken, make_session(), make_session()):
+        report(take(session), ErrorKind.RENDERER_CRASHED)
+    assert statuses(doubtful) == [TileStatus.FAILED]
+
+    for _ in range(2):
+        _fail_what_another_renders(broken, other)
+
+    assert statuses(doubtful) == [TileStatus.WAITING]
+    assert Project.objects.get(pk=doubtful.pk).status == ProjectStatus.RENDERING
+    assert take(other).project_id == doubtful.pk
+    assert list(Tile.objects.filter(project=doubtful).values_list("failures", flat=True)) == [2]
+
+
+def _fail_what_another_renders(failing: SessionFacts, other: SessionFacts) -> None:
+    """A project of a new owner, rendered by one machine; the other one fails a frame of it."""
+    project = make_project(tiles=2)
+    assert send(take(other)) == UploadStatus.OK
+    report(take(failing), ErrorKind.RENDERER_CRASHED)
+    Project.objects.filter(pk=project.pk).update(claimable=False)
 
 
 def test_a_scene_that_fails_everywhere_disables_nobody() -> None:

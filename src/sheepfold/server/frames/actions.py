@@ -3,12 +3,16 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from django.db.models import Count
+
 from sheepfold.server.frames import states
 from sheepfold.server.frames.models import Tile, TileFailure, TileStatus
 from sheepfold.server.frames.planning import PlannedTile
+from sheepfold.server.projects.models import ProjectStatus
 
 MAX_MACHINES_FAILED = 3  # a tile that so many machines failed is not worth another try
 INSERT_BATCH = 2000
+GOING_ON = (ProjectStatus.RENDERING, ProjectStatus.PAUSED, ProjectStatus.FINISHED)
 
 
 def add_tiles(*, project_id: int, planned: Sequence[PlannedTile], now: datetime) -> int:
@@ -57,6 +61,26 @@ def forget_failures(*, tile_id: int) -> None:
 def forgive_failures(*, tile_id: int) -> None:
     """Let machines that failed this tile try again."""
     TileFailure.objects.filter(tile_id=tile_id).update(forgiven=True)
+
+
+def forget_machine(*, machine_id: int, now: datetime) -> set[int]:
+    """A machine turned out to be broken, so what it failed says nothing about the tiles.
+
+    Tiles that are failed for good only because of it wait again. Returns their projects.
+    """
+    failed = set(TileFailure.objects.filter(machine_id=machine_id).values_list("tile_id", flat=True))
+    TileFailure.objects.filter(machine_id=machine_id).delete()
+    counts = dict(Tile.objects.filter(pk__in=failed).annotate(left=Count("failed_on")).values_list("id", "left"))
+    for tile_id, left in counts.items():
+        Tile.objects.filter(pk=tile_id).update(failures=left)
+    innocent = Tile.objects.filter(
+        pk__in=[tile_id for tile_id, left in counts.items() if left < MAX_MACHINES_FAILED],
+        project__status__in=GOING_ON,
+    )
+    moved = states.move_each(
+        list(innocent.values_list("id", flat=True)), came_from=TileStatus.FAILED, to=TileStatus.WAITING, now=now
+    )
+    return set(Tile.objects.filter(pk__in=moved).values_list("project_id", flat=True))
 
 
 def fail_tile(*, tile_id: int, now: datetime) -> bool:

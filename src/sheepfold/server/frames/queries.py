@@ -115,10 +115,10 @@ def retries() -> list[Retry]:
     ]
 
 
-def owners_failed_by(machine_id: int, since: object) -> frozenset[int]:
-    """Owners of projects whose tiles this machine failed since a time."""
+def projects_failed_by(machine_id: int, since: object) -> dict[int, int]:
+    """Projects of which this machine failed tiles since a time, with their owners."""
     rows = TileFailure.objects.filter(machine_id=machine_id, created_at__gte=since)
-    return frozenset(rows.values_list("owner_id", flat=True))
+    return dict(rows.values_list("tile__project_id", "owner_id"))
 
 
 def reasons_of(tile_id: int) -> list[str]:

@@ -15,12 +15,14 @@ from sheepfold.server.dispatch.actions import end_each, end_matching
 from sheepfold.server.dispatch.models import Lease, LeaseEnd
 from sheepfold.server.dispatch.queries import LeaseFacts
 from sheepfold.server.frames import actions as frames
-from sheepfold.server.frames.queries import owners_failed_by, retries
+from sheepfold.server.frames.queries import projects_failed_by, retries
 from sheepfold.server.machines.actions import disable_machine
 from sheepfold.server.machines.queries import live_machine_ids
 from sheepfold.server.pipeline.finishing import finish_done_projects
+from sheepfold.server.projects.actions import mark_rendering_again
 from sheepfold.server.projects.gate import open_for_claims
 from sheepfold.server.projects.models import Project
+from sheepfold.server.results.queries import rendered_by_others
 
 log = structlog.get_logger()
 
@@ -69,12 +71,21 @@ def _fail_tile(tile_id: int, project_id: int, now: datetime) -> None:
 
 
 def _judge_machine(machine_id: int, now: datetime) -> None:
-    """A scene that fails everywhere is the scene's fault; a machine that fails two owners' scenes is its own."""
-    owners = owners_failed_by(machine_id, now - BLAME_WINDOW)
+    """A scene that fails everywhere is at fault itself; a machine that fails what others render, for two owners, is."""
+    failed = projects_failed_by(machine_id, now - BLAME_WINDOW)
+    owners = {failed[project_id] for project_id in rendered_by_others(failed, machine_id)}
     if len(owners) >= OWNERS_TO_DISABLE:
         disable_machine(machine_id=machine_id, reason="it failed frames of several people; look at its error log")
         log.warning("machine disabled", machine_id=machine_id, owners=len(owners))
         publish(topic="machines", kind="disabled", reference=str(machine_id))
+        _acquit_tiles(machine_id, now)
+
+
+def _acquit_tiles(machine_id: int, now: datetime) -> None:
+    for project_id in frames.forget_machine(machine_id=machine_id, now=now):
+        mark_rendering_again(project_id=project_id, now=now)
+        open_for_claims(project_ids=[project_id])
+        publish(topic=f"project:{project_id}", kind="project")
 
 
 @transaction.atomic

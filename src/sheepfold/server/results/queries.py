@@ -1,5 +1,6 @@
 """What is known about results, error logs and points."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -61,6 +62,12 @@ def others_have_content(project_id: int, machine_id: int) -> bool:
         .exclude(machine_id=machine_id)
         .exists()
     )
+
+
+def rendered_by_others(project_ids: Collection[int], machine_id: int) -> frozenset[int]:
+    """Those of these projects of which other machines have rendered a frame."""
+    rows = Result.objects.filter(project_id__in=project_ids, verdict=Verdict.ACCEPTED).exclude(machine_id=machine_id)
+    return frozenset(rows.values_list("project_id", flat=True).distinct())
 
 
 def another_sent_one_colour(tile_id: int, machine_id: int) -> bool:
