@@ -74,7 +74,7 @@ def test_status_says_what_is_going_on(owner: Owner) -> None:
     owner.keeper(FrameProgress("CPU", 42, 7, 0.5, 60.0, 120.0, 1000))
     owner.keeper(FrameAccepted(42, 6))
     owner.commands.obey("status")
-    text = "CPU: Forest, frame 7, 50%, 2 min left; 1 frames delivered"
+    text = "CPU: Forest, frame 7, 50%, 2 min left; frames delivered: 1"
     assert [event.text for event in owner.heard if isinstance(event, Message)] == [text]
 
 

@@ -109,7 +109,7 @@ def test_live_display_shows_devices_counts_and_messages() -> None:
     text = console.export_text()
     for part in (
         "Sheepfold at http://farm",
-        "1 frames delivered",
+        "frames delivered: 1",
         "1 failed, 1 refused",
         "3400 points",
         "next try in 5 min",

@@ -93,7 +93,7 @@ class StatusKeeper:
 def status_words(status: Status) -> str:
     """One line for all devices."""
     devices = [f"{name}: {_device_words(device)}" for name, device in status.devices.items()]
-    return "; ".join([*devices, f"{status.accepted} frames delivered"])
+    return "; ".join([*devices, f"frames delivered: {status.accepted}"])
 
 
 def _device_words(device: DeviceStatus) -> str:

@@ -200,7 +200,7 @@ def start_log(path: Path) -> None:
 
 def _headline(status: Status) -> str:
     parts = [f"Sheepfold at {status.farm}" if status.farm else "Sheepfold"]
-    parts.append(f"{status.accepted} frames delivered")
+    parts.append(f"frames delivered: {status.accepted}")
     if status.failed or status.refused:
         parts.append(f"{status.failed} failed, {status.refused} refused")
     if status.stats is not None:

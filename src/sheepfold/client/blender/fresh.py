@@ -63,7 +63,7 @@ class ProgressTracker:
             return
         self._told = self.seconds
         if remaining is None and self._fraction:
-            remaining = self.seconds / self._fraction - self.seconds
+            remaining = self.seconds * (1 - self._fraction) / self._fraction
         self._listener(Progress(self._fraction, self.seconds, remaining, self.peak_kib))
 
 
