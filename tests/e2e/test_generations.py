@@ -183,8 +183,9 @@ def test_clients_that_open_encrypted_scenes_render_a_private_project(
     assert statuses(project) == [TileStatus.DONE] * len(able)
     packed = Project.objects.select_related("archive").get().archive
     assert packed is not None
-    assert all(packed.md5 in client.archives for client in clients)
-    assert scene.read_bytes()[:64] not in store().read(packed.sha256)
+    sealed = store().read(packed.sha256)
+    assert [any(sealed in answer for _, answer in client.wire.exchanges) for client in clients] == [True] * 4
+    assert scene.read_bytes()[:64] not in sealed
 
 
 def show_that_it_is_newer(client: Client) -> None:
