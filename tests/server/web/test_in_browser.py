@@ -1,20 +1,14 @@
 """Every page in a real browser: no serious accessibility violation, nothing too wide, nothing too heavy."""
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from django.db import transaction
-from django.test import Client
 from playwright.sync_api import Browser, BrowserContext
 
-from tests.e2e.browser import chromium
 from tests.server.conftest import Server
+from tests.server.web.conftest import sign_in
 from tests.server.web.test_permissions import TABLE, filled
-from tests.server.web.world import World, make_world
-
-os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # Playwright runs an event loop in the thread of the test
+from tests.server.web.world import World
 
 AXE = Path(__file__).parents[2] / "e2e" / "vendor" / "axe-4.14.1.min.js"
 SIZES = {"desktop": (1280, 860), "phone": (390, 844)}
@@ -26,20 +20,6 @@ SERIOUS = """axe.run(document, {resultTypes: ["violations"]}).then((result) => r
 WEIGHT = """[...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
     .filter((one) => !/thumbnail|picture|frames\\.json/.test(one.name))
     .reduce((sum, one) => sum + one.encodedBodySize, 0)"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """See `chromium`."""
-    with chromium() as running:
-        yield running
-
-
-@pytest.fixture
-def lasting_world(server: Server) -> World:
-    """The world in rows that other connections see."""
-    with transaction.atomic():
-        return make_world()
 
 
 @pytest.mark.parametrize(("size", "look"), [("desktop", "light"), ("phone", "dark")])
@@ -69,11 +49,7 @@ def _context(browser: Browser, server: Server, world: World, size: str, look: st
         color_scheme="dark" if look == "dark" else "light",
         bypass_csp=True,  # axe is put into the page from outside
     )
-    client, admin = Client(), world.people["admin"]
-    assert admin is not None
-    client.force_login(admin)
-    session = client.cookies["sheepfold_site"].value
-    context.add_cookies([{"name": "sheepfold_site", "value": session, "url": server.url}])
+    sign_in(context, server, world, "admin")
     return context
 
 

@@ -5,22 +5,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPResponse
 
-import pytest
 from django.db import transaction
 from django.test import Client
 
 from sheepfold.server.core.events import publish
 from tests.server.conftest import Server
-from tests.server.web.world import World, finish_frame, make_world
+from tests.server.web.world import World, finish_frame
 
 PATIENCE = 20  # seconds; only a broken stream waits so long
-
-
-@pytest.fixture
-def lasting_world(server: Server) -> World:
-    """The world in rows that other connections see."""
-    with transaction.atomic():
-        return make_world()
 
 
 @contextmanager
