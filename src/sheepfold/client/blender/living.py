@@ -29,7 +29,7 @@ _FIRST_CHECK_OF_KEPT_DATA = 3  # frames; keeping data is the one thing here that
 _WORTH_KEEPING = 0.15  # share of a frame before its first sample from which keeping data pays
 _WORTH_KEEPING_SECONDS = 0.5  # below, a comparison costs more than keeping can save
 _SLOWER = 1.3  # a living Blender that takes so much longer than a new one has no use
-_GROWTH, _GROWTH_SLACK_KIB = 1.5, 512 * 1024  # memory against that of the first frame
+_GROWTH, _GROWTH_SLACK_KIB = 1.5, 512 * 1024  # memory against what the scene takes
 _MOST_FAILURES = 2
 # A new process would end in the same way, or is not wanted.
 _FINAL = frozenset(
@@ -57,16 +57,18 @@ class _Scene:
     first_seconds: float = 0.0  # loading included
     rendering: float = 0.0
     checking: float = 0.0
-    first_peak_kib: int = 0
+    usual_peak_kib: int = 0
     keep_data: bool = False
     may_keep_data: bool = True
     kept_frames: int = 0
 
     def add(self, frame: Rendered) -> None:
         if self.frames == 0:
-            self.first_seconds, self.first_peak_kib = frame.seconds, frame.peak_kib
+            self.first_seconds = frame.seconds
         self.frames += 1
         self.kept_frames += self.keep_data
+        if self.frames == 1 or self.kept_frames == 1:  # kept data takes memory, once
+            self.usual_peak_kib = frame.peak_kib
         self.rendering += frame.seconds
 
     @property
@@ -77,7 +79,7 @@ class _Scene:
         return self.checking + self.first_seconds < _CHECK_SHARE * self.rendering
 
     def memory_grew(self, peak_kib: int) -> bool:
-        return peak_kib > self.first_peak_kib * _GROWTH + _GROWTH_SLACK_KIB
+        return peak_kib > self.usual_peak_kib * _GROWTH + _GROWTH_SLACK_KIB
 
 
 class LivingRenderer:
