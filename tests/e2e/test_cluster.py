@@ -84,7 +84,8 @@ def test_tiles_are_rendered_once_while_a_web_and_a_background_process_die(cluste
     assert [len(cluster.children(name)) for name in ("web", "background")] == [3, 2]
     wait_until(lambda: httpx2.get(f"{cluster.farm.url}/readyz", timeout=60).text == "ready\n", "it is ready")
     executable, scene = tmp_path / "rend.exe", tmp_path / "scene.blend"
-    executable.write_bytes(f"#!{sys.executable} -I\n".encode() + (HERE / "stand_in.py").read_bytes())
+    weight = b"# " + b"wool" * (1 << 19)  # so heavy that the client fetches it from the bucket itself
+    executable.write_bytes(f"#!{sys.executable} -I\n".encode() + (HERE / "stand_in.py").read_bytes() + weight)
     scene.write_text('{"hold": []}')
     key = run_python(settings, HERE / "fill_farm.py", executable, scene, str(TILES))
     books = open_books(settings)
@@ -107,6 +108,7 @@ def test_tiles_are_rendered_once_while_a_web_and_a_background_process_die(cluste
     counted = next(line for line in metrics.splitlines() if line.startswith('sheepfold_uploads_total{answer="ok"}'))
     # The web process that was killed may have had one upload in hand, which then came twice or was not counted.
     assert TILES - 1 <= float(counted.split()[-1]) <= TILES + 1
+    assert 'sheepfold_node_request_seconds_count{endpoint="archive",status="307"} 1.0' in metrics.splitlines()
     assert run_python(settings, "-c", CHECK_BLOBS).endswith(" True")
     cluster.process.send_signal(signal.SIGINT)
     assert cluster.process.wait(60) == 0
