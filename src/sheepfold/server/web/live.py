@@ -29,7 +29,9 @@ Answer = TypeVar("Answer")
 
 LOOK_SECONDS = 2.0  # claims and progress publish nothing; somebody watching sees them this late
 PING_SECONDS = 20.0  # shorter than the patience of proxies
-GATHER_SECONDS = 1.0  # pages of many projects hear of each kind at most this often
+FRAMES_GAP_SECONDS = 0.25  # between two messages to the pages of a project
+LISTS_GAP_SECONDS = 3.0  # between two messages to pages that read a whole list at each
+TILE_KINDS = frozenset({"frame", "tile", "tiles", events.RELOAD.kind})  # told as frames, not as a change of the project
 MAX_TOPICS = 200
 BACKLOG = 50  # messages for one slow page before it is told to read everything anew
 RELOAD = b"event: reload\ndata: {}\n\n"
@@ -67,11 +69,11 @@ class ProjectFeed:
     async def _watch(self) -> None:
         reader = await _in_thread(FrameReader, self._project_id)
         topic = f"project:{self._project_id}"
-        async for fact in events.subscribe([topic], ping=LOOK_SECONDS):
-            if fact.kind == events.RELOAD.kind:
+        async for facts in _gathered([topic], patience=LOOK_SECONDS, gap=FRAMES_GAP_SECONDS):
+            if events.RELOAD in facts:
                 self._send(RELOAD)
-            elif fact.kind not in ("frame", events.QUIET.kind):
-                self._send(_message("project", {"kind": fact.kind}))
+            for kind in sorted({fact.kind for fact in facts} - TILE_KINDS):
+                self._send(_message("project", {"kind": kind}))
             if news := await _in_thread(_news, reader):
                 self._send(_message("frames", news.as_json()))
 
@@ -104,7 +106,7 @@ def _news(reader: FrameReader) -> FrameNews | None:
 def _note_failure(task: asyncio.Task[None]) -> None:
     """A task that nobody awaits would fail in silence."""
     if not task.cancelled() and (error := task.exception()):
-        log.error("live updates of a project ended", exc_info=error)
+        log.error("live updates ended", exc_info=error)
 
 
 def _empty(page: asyncio.Queue[bytes]) -> None:
@@ -171,14 +173,40 @@ def _topics_of(request: HttpRequest) -> list[str] | None:
 
 
 async def _kinds(topics: list[str]) -> AsyncIterator[bytes]:
-    """Which kinds of things changed, gathered for a moment."""
+    """Which kinds of things changed."""
     yield PING
-    async for fact in events.subscribe(topics, ping=PING_SECONDS):
-        if fact.kind == events.QUIET.kind:
-            yield PING
-            continue
-        yield RELOAD if fact.kind == events.RELOAD.kind else _message(_kind_of(fact), {})
-        await asyncio.sleep(GATHER_SECONDS)
+    async for facts in _gathered(topics, patience=PING_SECONDS, gap=LISTS_GAP_SECONDS):
+        messages = {RELOAD if fact == events.RELOAD else _message(_kind_of(fact), {}) for fact in facts}
+        yield b"".join(sorted(messages)) or PING
+
+
+async def _gathered(topics: list[str], *, patience: float, gap: float) -> AsyncIterator[set[EventFact]]:
+    """What happened since the last time, each fact once; an empty set after `patience` seconds without any.
+
+    At least `gap` seconds lie between two sets: however much happens, a page is told only so often.
+    """
+    facts: set[EventFact] = set()
+    happened = asyncio.Event()
+    collecting = asyncio.create_task(_collect(topics, facts, happened))
+    collecting.add_done_callback(_note_failure)
+    try:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(patience):
+                    await happened.wait()
+            happened.clear()
+            gathered = facts.copy()
+            facts.clear()
+            yield gathered
+            await asyncio.sleep(gap)
+    finally:
+        collecting.cancel()
+
+
+async def _collect(topics: list[str], facts: set[EventFact], happened: asyncio.Event) -> None:
+    async for fact in events.subscribe(topics):
+        facts.add(fact)
+        happened.set()
 
 
 def _kind_of(fact: EventFact) -> str:

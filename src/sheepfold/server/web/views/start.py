@@ -30,7 +30,7 @@ def start(request: HttpRequest) -> HttpResponse:
 @signed_in
 def figures(request: PersonRequest) -> HttpResponse:
     """The figures of the start page alone, for its live updates."""
-    return render(request, "web/_farm.html", _start_context(request))
+    return render(request, "web/_farm.html", {"farm": overview(now())})
 
 
 def _start_context(request: PersonRequest) -> dict[str, object]:
