@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from urllib.parse import quote
 
 import psutil
 import pytest
 from running import Run
-from seed_server import Call, SeedJob, SeedServer
+from seed_server import CONFIG, Call, SeedJob, SeedServer
 
 from sheepfold.client.config import Settings
 from sheepfold.client.events import FrameAccepted, FrameFailed, FrameRefused, Message, Waiting
@@ -296,3 +298,20 @@ def test_blocked_project_is_reported_and_the_next_asked_for_at_once(
         assert run.end() is ExitCode.OK
         assert [call.query["type"] for call in farm.of("error")] == ["20"]
         assert [call.query["frame"] for call in farm.of("upload")] == ["0002"]
+
+
+def test_frame_goes_to_the_address_of_the_job_where_the_farm_has_no_other(
+    settings: MakeSettings, start: Callable[[Settings], Run], job: Callable[..., SeedJob]
+) -> None:
+    with SeedServer() as farm:
+        address = quote(f"{farm.url}/server/send_frame.php?job=42&frame=0001&extras=t1", safe="")
+        farm.jobs.append(replace(job(1), attributes=f'validation_url="{address}"'))
+        newer = CONFIG.format(max_period=900, more="").replace('type="validate-job"', 'type="something-new"')
+        farm.answers["config"].append((200, "text/xml", newer.encode()))
+        assert start(settings(farm.url, max_frames=1)).end() is ExitCode.OK
+        [upload] = farm.of("upload")
+        assert {name: upload.query[name] for name in ("job", "frame", "extras")} == {
+            "job": "42", "frame": "0001", "extras": "t1",
+        }  # fmt: skip
+        assert upload.query.keys() >= {"rendertime", "memoryused"}
+        assert upload.file.startswith(b"\x89PNG")
