@@ -36,9 +36,10 @@ def disposition(filename: str, attached: bool) -> str:
 
 
 def _whole(blob: Blob) -> HttpResponseBase:
+    length = {"Content-Length": str(blob.size)}
     if blob.size <= SMALL:
-        return HttpResponse(store().read(blob.sha256))
-    return StreamingHttpResponse(store().stream(blob.sha256), headers={"Content-Length": str(blob.size)})
+        return HttpResponse(store().read(blob.sha256), headers=length)
+    return StreamingHttpResponse(store().stream(blob.sha256), headers=length)
 
 
 def _partial(blob: Blob, start: int, end: int) -> StreamingHttpResponse:
