@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -25,13 +25,14 @@ class Terminal:
     def data_dir(self) -> Path:
         return self.farm.data_dir
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, errors: IO[str] | None = None) -> subprocess.Popen[str]:
+        """`errors`: a file for standard error; without it a pipe, which must be read."""
         return subprocess.Popen(
             [sys.executable, "-m", "sheepfold", *arguments],
             env=os.environ | self.farm.settings | {"COLUMNS": "200"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=errors or subprocess.PIPE,
             text=True,
         )
 
@@ -71,12 +72,14 @@ def serving(terminal: Terminal) -> Iterator[Serving]:
 @contextmanager
 def start_serving(terminal: Terminal) -> Iterator[Serving]:
     """`sheepfold serve` on a free port, until the end of the body."""
-    process = terminal.start("serve", "--host", "127.0.0.1", "--port", "0")
+    log = terminal.data_dir.with_name("serve.log")
+    with log.open("w") as errors:
+        process = terminal.start("serve", "--host", "127.0.0.1", "--port", "0", errors=errors)
     assert process.stdout is not None
     lines: list[str] = []
     while not lines or lines[-1] != "Ctrl-C ends it.\n":
         lines.append(process.stdout.readline())
-        assert lines[-1], process.stderr and process.stderr.read()
+        assert lines[-1], log.read_text()
     yield Serving(process, lines[0].split()[-1], tuple(lines))
     process.terminate()
     process.communicate()

@@ -27,7 +27,7 @@ bpy.ops.wm.save_as_mainfile(filepath=sys.argv[-1])
 def scene(tmp_path: Path) -> Path:
     script, scene = tmp_path / "make.py", tmp_path / "walk.blend"
     script.write_text(SCENE)
-    words = ["blender", "--background", "--factory-startup", "-P", script, "--", scene]
+    words: list[str | Path] = ["blender", "--background", "--factory-startup", "-P", script, "--", scene]
     subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
     return scene
 
