@@ -39,8 +39,8 @@ class FilledFarm:
     task: Task
 
 
-def fill(tiles: int, *, poisoned: bool) -> FilledFarm:
-    """Projects with so many tiles in all. Raises CommandError for a farm that somebody uses."""
+def fill(tiles: int, *, poisoned: int) -> FilledFarm:
+    """Projects with so many tiles in all, some of them poisoned. Raises CommandError for a farm that somebody uses."""
     from django.db import transaction
 
     from sheepfold.server.accounts.actions import create_render_key, create_user
@@ -52,7 +52,7 @@ def fill(tiles: int, *, poisoned: bool) -> FilledFarm:
         crowd = create_user(username=LOGIN, password=None)
         _, secret = create_render_key(user=crowd, name="simulated machines")
         jobs = [_start_project(f"owner{number}", tiles // OWNERS) for number in range(OWNERS)]
-    return FilledFarm(Account(LOGIN, secret), Task(WIDTH, HEIGHT, frozenset(jobs[-1:]) if poisoned else frozenset()))
+    return FilledFarm(Account(LOGIN, secret), Task(WIDTH, HEIGHT, frozenset(jobs[OWNERS - poisoned :])))
 
 
 def _start_project(owner: str, tiles: int) -> int:

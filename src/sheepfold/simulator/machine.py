@@ -143,8 +143,9 @@ class Machine:
         goes_first = self.random.random() < self.habits.late
         if goes_first:
             await self.wire.log_out()
-        times = 2 if self.habits.sends_twice else 1
-        statuses = await asyncio.gather(*(self._upload(job, seconds) for _ in range(times)))
+        statuses = await asyncio.gather(*(self._upload(job, seconds) for _ in range(2 if self.habits.repeats else 1)))
+        if self.habits.repeats:
+            await self._upload(job, seconds)
         if self.habits.reports_after and UploadStatus.OK in statuses:
             await self.wire.report(ErrorReport(ErrorKind.UNKNOWN, job.id, job.frame, job.extras))
         return not goes_first

@@ -18,19 +18,19 @@ class Habits:
     undecodable: bool = False  # sends what is no picture
     upload_seconds: float = 0.0  # for which each upload is stretched
     vanishes_at: int = 0  # it is switched off in the middle of its so-manyth frame; 0: never
-    sends_twice: bool = False  # each frame, both at once
+    repeats: bool = False  # sends each frame twice at once, and once more
     late: float = 0.0  # chance that it logs out first and uploads then
     reports_after: bool = False  # an error, after the frame was taken
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A named experiment. `poisoned`: machines fail every tile of the last project. `outage`: all servers die once."""
+    """A named experiment. `poisoned`: of so many projects every tile fails. `outage`: all servers die once."""
 
     name: str
     words: str
     habits: Callable[[int, Random], Habits]  # of a machine by its number
-    poisoned: bool = False
+    poisoned: int = 0
     outage: bool = False
 
 
@@ -56,7 +56,7 @@ def _vanishing(number: int, random: Random) -> Habits:
 
 def _stuttering(number: int, random: Random) -> Habits:
     return Habits(
-        sends_twice=random.random() < 0.5,
+        repeats=random.random() < 0.5,
         late=random.choice((0.0, 0.3)),
         reports_after=random.random() < 0.5,
         own_client=random.random() < 0.5,
@@ -69,12 +69,14 @@ SCENARIOS = {
         Scenario("steady", "volunteers who come and render", _volunteer),
         Scenario("class-room", "everybody logs in at once", _class_room),
         Scenario("outage", "every server process dies, and everybody comes back at once", _class_room, outage=True),
-        Scenario("poisoned", "a project that no machine can render beside good ones", _volunteer, poisoned=True),
+        Scenario("poisoned", "two projects that no machine can render beside a good one", _volunteer, poisoned=2),
         Scenario("broken-lab", "two machines of five send what is no picture", _broken_lab),
         Scenario("slow-links", "uploads that trickle", _slow_link),
         Scenario(
             "vanishing", "every fifth machine is switched off in the middle of a frame, and comes back", _vanishing
         ),
-        Scenario("stutter", "uploads sent twice, after logout, and errors reported of taken frames", _stuttering),
+        Scenario(
+            "stutter", "uploads sent again and again, or after logout, and errors reported of taken frames", _stuttering
+        ),
     )
 }
