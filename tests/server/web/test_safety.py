@@ -74,6 +74,7 @@ def test_no_form_is_taken_without_its_token(world: World) -> None:
     forms = [row for row in TABLE if row.form is not None]
     answers = {str(row): client.post(filled(row.path, world), row.form).status_code for row in forms}
     assert {row: status for row, status in answers.items() if status != 403} == {}
+    assert "Load its page again" in client.post("/theme/").content.decode()
 
 
 def test_names_never_become_markup(world: World) -> None:

@@ -58,6 +58,8 @@ class SafetyHeaders:
 def _with_headers(response: HttpResponseBase) -> HttpResponseBase:
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
+    if response.headers.get("Content-Type", "").startswith("text/html"):
+        response.headers.setdefault("Cache-Control", "private, no-cache")  # no page of a person in a proxy
     return response
 
 
@@ -96,3 +98,8 @@ class FailurePages:
 def failure_page(request: HttpRequest, status: int, message: str = "") -> HttpResponse:
     """A page for a status. 404 looks the same for what does not exist and for what is not to be seen."""
     return render(request, "web/failure.html", {"status": status, "message": message}, status=status)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """A form without the token of its page: an old page, or somebody else's."""
+    return failure_page(request, 403, "This form was open for too long, or cookies are off. Load its page again.")
