@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext
+from playwright.sync_api import Browser, BrowserContext, expect
 
 from tests.server.conftest import Server
 from tests.server.web.conftest import sign_in
@@ -39,6 +39,22 @@ def test_every_page_is_accessible_and_fits(
             found.append(f"{path} weighs {weight} bytes")
     context.close()
     assert found == []
+
+
+@pytest.mark.parametrize("look", ["light", "dark"])
+def test_the_grid_and_the_large_view_are_accessible(
+    server: Server, lasting_world: World, browser: Browser, look: str
+) -> None:
+    context = _context(browser, server, lasting_world, "desktop", look)
+    page = context.new_page()
+    page.goto(f"{server.url}/projects/{lasting_world.project.pk}/")
+    expect(page.locator(".cell.seen")).to_have_count(1)
+    page.evaluate(AXE.read_text() + "; 0")
+    assert page.evaluate(SERIOUS) == []
+    page.locator("#cell-1").click()
+    expect(page.locator("#viewer [data-details]")).to_contain_text("tower")
+    assert page.evaluate(SERIOUS) == []
+    context.close()
 
 
 def _context(browser: Browser, server: Server, world: World, size: str, look: str) -> BrowserContext:
