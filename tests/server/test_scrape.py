@@ -30,9 +30,8 @@ def test_every_answer_to_a_machine_is_counted_once(server: Server) -> None:
     Machine(server, password="wrong").config()
     job = machine.job()
     machine.beat(job)
-    machine.upload(job, b"no picture")
-    again = machine.job()
-    machine.upload(again, png())
+    assert machine.upload(job, png()) == 0
+    machine.upload(machine.job(), b"no picture")
     write_numbers(now=NOON)
 
     after = samples(server)
