@@ -28,6 +28,8 @@ COMMANDS = {
     "doctor": ("sheepfold.commands.doctor:doctor", "Say what this machine lacks and how to get it."),
     "simulate": ("sheepfold.commands.simulate:simulate_command", "Try a farm with a crowd of simulated machines."),
     "verify": ("sheepfold.commands.upkeep:verify", "Compare the database with the stored files."),
+    "backup": ("sheepfold.commands.upkeep:backup", "Copy the whole farm into a folder while it runs."),
+    "restore": ("sheepfold.commands.upkeep:restore", "Make a farm from a backup."),
     "gc": ("sheepfold.commands.upkeep:gc", "Delete what nothing has named for a day."),
     "cluster": ("sheepfold.commands.cluster:cluster", "Run a farm of several processes on this machine, to try it."),
     "migrate": ("sheepfold.commands.serve:migrate", "Bring the database to this version's shape."),

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from sheepfold.commands.errors import CommandError
-from sheepfold.commands.local import data_dir_option, open_farm
+from sheepfold.commands.local import data_dir_option, open_farm, start_django
 
 
 @click.command()
@@ -35,3 +35,33 @@ def gc(data_dir: Path | None) -> None:
 
         blobs, temporary = forget_unused_blobs(now=now()), forget_temporary_files(now=now())
     click.echo(f"deleted: {blobs} stored, {temporary} temporary")
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@data_dir_option
+def backup(folder: Path, data_dir: Path | None) -> None:
+    """Copy the farm into FOLDER while it runs. An earlier backup there is brought up to date."""
+    with open_farm(data_dir):
+        from sheepfold.server.core.backup import back_up
+
+        facts = back_up(folder)
+    click.echo(f"the farm of {facts.taken_at} is in {folder}, with {facts.files} files")
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@data_dir_option
+def restore(folder: Path, data_dir: Path | None) -> None:
+    """Make a farm from the backup in FOLDER, in an empty data folder or database."""
+    start_django(data_dir)
+    from sheepfold.server.core import backup
+    from sheepfold.server.core.errors import FarmError
+    from sheepfold.server.run import prepare
+
+    try:
+        facts = backup.restore(folder)
+    except FarmError as error:
+        raise CommandError(error.message) from error
+    prepare()
+    click.echo(f"the farm of {facts.taken_at} is back, with {facts.files} files; `sheepfold verify` checks them")
