@@ -117,9 +117,7 @@ def test_a_tile_goes_to_another_machine_after_one_failed_it() -> None:
     project = make_project(tiles=1)
     failed, other = make_session(), make_session()
     tile = Tile.objects.get(project=project)
-    record_failure(
-        tile_id=tile.pk, machine_id=failed.machine_id, owner_id=project.owner_id, reason="crashed", now=NOON
-    )
+    record_failure(tile_id=tile.pk, machine_id=failed.machine_id, owner_id=project.owner_id, reason="crashed", now=NOON)
 
     assert ask(failed) == [WorkStatus.NO_JOB]
     assert frames_of(ask(other)) == [1]
@@ -130,7 +128,9 @@ def test_the_number_of_statements_does_not_grow_with_the_group(group: int) -> No
     make_project(tiles=40)
     claims = [Claim(make_session(), Offer()) for _ in range(group)]
 
-    with CaptureQueriesContext(connection, ) as queries:
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
         claim(claims, book=PictureBook(), now=NOON)
 
     assert len(queries) == 5  # the picture takes three, the tiles one, the leases one
