@@ -137,6 +137,7 @@ def start_project(page: Page) -> None:
 
 def watch_frames_arrive(page: Page) -> None:
     """Every frame appears without a reload."""
+    expect(page.locator("#frames")).to_be_attached()
     page.evaluate("document.body.dataset.sameDocument = 'yes'")
     expect(page.locator("[data-count=done]")).to_have_text(str(FRAMES), timeout=120_000)
     expect(page.locator(".cell.seen")).to_have_count(FRAMES)
