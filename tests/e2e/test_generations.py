@@ -12,10 +12,12 @@ from sheepfold.server.accounts.actions import create_render_key, create_user
 from sheepfold.server.core.actions import record_blob
 from sheepfold.server.core.clock import now
 from sheepfold.server.core.storage import store
+from sheepfold.server.core.switches import FarmSwitch, set_switch
 from sheepfold.server.core.zip_writer import file_of, write_zip
 from sheepfold.server.dispatch.models import Lease, LeaseEnd
 from sheepfold.server.frames.models import TileStatus
-from sheepfold.server.machines.models import Session
+from sheepfold.server.machines.models import Machine, Session
+from sheepfold.server.pipeline import trials
 from sheepfold.server.pipeline.heartbeats import expire_due
 from sheepfold.server.pipeline.sealing import seal
 from sheepfold.server.projects.models import Project, ProjectStatus, Visibility
@@ -186,6 +188,29 @@ def test_clients_that_open_encrypted_scenes_render_a_private_project(
     sealed = store().read(packed.sha256)
     assert [any(sealed in answer for _, answer in client.wire.exchanges) for client in clients] == [True] * 4
     assert scene.read_bytes()[:64] not in sealed
+
+
+@pytest.mark.parametrize("generation", ["java-2015", "java-2022"])
+def test_machine_proves_itself_with_a_test_frame(
+    farm: MixedFarm, project: Project, tmp_path: Path, generation: str
+) -> None:
+    trials.set_up()
+    set_switch(switch=FarmSwitch.TEST_MACHINES, on=True)
+    client = farm.client(generation)
+    client.login()
+
+    test = client.ask()
+    assert test is not None
+    assert (test.id, client.at_once(test)) == ("1", True)
+    image = farm.render(client, test)
+    assert client.upload(test, image, 1, 100_000) == 0
+
+    work = client.ask()
+    set_switch(switch=FarmSwitch.TEST_MACHINES, on=False)
+    assert work is not None
+    assert (work.id, work.frame) == (str(project.pk), "0001")
+    machine = Machine.objects.get(user__username=generation)
+    assert (machine.cpu_power, machine.gpu_power) == (500.0, None)  # it says that 5 s of work took it one
 
 
 def show_that_it_is_newer(client: Client) -> None:

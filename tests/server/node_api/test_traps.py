@@ -20,7 +20,7 @@ from sheepfold.server.machines.models import Machine, Session, SessionStatus
 from sheepfold.server.node_api.app import ENDPOINTS
 from sheepfold.server.pipeline.heartbeats import expire_due
 from sheepfold.server.pipeline.steps import cancel_project
-from sheepfold.server.projects.models import Project
+from sheepfold.server.projects.models import FIRST_PROJECT_ID, Project
 from sheepfold.server.renderers.models import Renderer, RendererArchive
 from sheepfold.server.results.models import ErrorLog, PointsEntry, Result
 from tests.e2e.clients import CLIENTS
@@ -106,7 +106,7 @@ def test_traps_1_2_3_4_8_9_12_20_every_strict_client_logs_in_and_takes_a_job(
 
     assert {generation: job.id for generation, job in jobs.items()} == dict.fromkeys(CLIENTS, str(project.pk))
     assert [job.frame for job in jobs.values()] == [f"{frame:04d}" for frame in range(1, 12)]
-    assert project.pk >= 20
+    assert project.pk >= FIRST_PROJECT_ID >= 20
     assert not [path for client in clients.values() for path in client.paths.values() if "?" in path]
 
 

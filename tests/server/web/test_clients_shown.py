@@ -6,8 +6,12 @@ from django.test import Client as Browser
 from sheepfold.protocol.generations import Generation
 from sheepfold.server.core.clock import now
 from sheepfold.server.core.models import AuditEntry
-from sheepfold.server.core.switches import oldest_client
-from sheepfold.server.machines.models import Session
+from sheepfold.server.core.switches import FarmSwitch, oldest_client, switches_on
+from sheepfold.server.machines.actions import record_power
+from sheepfold.server.machines.models import Device, Session
+from sheepfold.server.pipeline.trials import TRIAL_PROJECT
+from sheepfold.server.projects.models import Project
+from sheepfold.server.renderers.models import Renderer
 from tests.server.farm import make_session
 from tests.server.web.world import World
 
@@ -51,6 +55,36 @@ def test_admin_chooses_the_oldest_client(world: World) -> None:
     assert AuditEntry.objects.get(action="set oldest client").detail == "2020"
     browser.post("/admin/settings/oldest_client/", {"year": "0"})
     assert oldest_client() == 0
+
+
+def test_admin_has_machines_tested(world: World) -> None:
+    browser = browser_of(world, "admin")
+
+    assert browser.post("/admin/settings/test_machines/", {"on": "1"}).status_code == 302
+
+    assert FarmSwitch.TEST_MACHINES in switches_on()
+    assert Project.objects.get(pk=TRIAL_PROJECT).renderer_id is not None
+    browser.post("/admin/settings/test_machines/", {"on": "0"})
+    assert FarmSwitch.TEST_MACHINES not in switches_on()
+
+
+def test_machines_cannot_be_tested_without_blender(world: World) -> None:
+    Project.objects.update(renderer=None)
+    Renderer.objects.all().delete()
+
+    assert browser_of(world, "admin").post("/admin/settings/test_machines/", {"on": "1"}).status_code == 409
+
+    assert FarmSwitch.TEST_MACHINES not in switches_on()
+    assert not Project.objects.filter(pk=TRIAL_PROJECT).exists()
+
+
+def test_page_of_a_tested_machine_says_how_fast_it_is(world: World) -> None:
+    record_power(machine_id=world.machine.pk, device=Device.CPU, power=49.6)
+    record_power(machine_id=world.machine.pk, device=Device.GPU, power=812.0)
+
+    page = browser_of(world, "owner").get(f"/machines/{world.machine.pk}/").content.decode()
+
+    assert "processor 50 %, graphics 812 %" in page
 
 
 @pytest.mark.parametrize("year", ["1999", "", "-1", "2020; DROP"])

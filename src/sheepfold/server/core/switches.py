@@ -15,6 +15,7 @@ class FarmSwitch(StrEnum):
 
     MAINTENANCE = "maintenance"  # machines are told 206 and ask again later
     OVERLOADED = "overloaded"  # machines are told 207
+    TEST_MACHINES = "test_machines"  # those that were never tested get a test frame first
 
 
 _known: frozenset[FarmSwitch] = frozenset()

@@ -25,6 +25,7 @@ class Obstacle(StrEnum):
     NEEDS_GPU = "it needs a GPU"
     NEEDS_CPU = "it renders on CPUs only and this machine offers its GPU only"
     MEMORY = "it needs more memory than this machine offers"
+    POWER = "it is for machines whose test frame was faster; this one was slower or never tested"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class OpenProject:
     use_cpu: bool
     use_gpu: bool
     min_ram_kib: int
+    min_power: int = 0  # per cent of the reference computer
     max_minutes: int = 0  # for one tile; 0: as long as the farm allows
     renderer_md5s: Mapping[Platform, str] = field(default_factory=dict)
     encrypted: bool = False
@@ -89,6 +91,9 @@ def _hardware(session: SessionFacts, offer: Offer, project: OpenProject) -> Obst
         return Obstacle.NEEDS_CPU
     if project.min_ram_kib > min(session.ram_kib, offer.ram_max_kib or session.ram_kib):
         return Obstacle.MEMORY
+    power = session.gpu_power if renders_on_gpu(offer, project) else session.cpu_power
+    if project.min_power > (power or 0):
+        return Obstacle.POWER
     return None
 
 

@@ -9,7 +9,7 @@ from django.db.models import F
 
 from sheepfold.server.accounts.models import RenderKey, User
 from sheepfold.server.accounts.secrets import hash_secret, new_secret
-from sheepfold.server.machines.models import LIVE_STATUSES, BlockedProject, Machine, Session, SessionStatus
+from sheepfold.server.machines.models import LIVE_STATUSES, BlockedProject, Device, Machine, Session, SessionStatus
 from sheepfold.server.machines.queries import Offered
 
 
@@ -160,3 +160,9 @@ def record_offer(*, session_id: int, machine_id: int, offer: Offered) -> None:
         compute_method=offer.compute_method, cores=offer.cores, ram_max_kib=offer.ram_max_kib
     )
     Machine.objects.filter(pk=machine_id).exclude(gpu_name=offer.gpu_name).update(gpu_name=offer.gpu_name)
+
+
+def record_power(*, machine_id: int, device: Device, power: float) -> None:
+    """What the machine's test frame showed, in per cent of the reference computer."""
+    column = "cpu_power" if device is Device.CPU else "gpu_power"
+    Machine.objects.filter(pk=machine_id).update(**{column: power})

@@ -6,6 +6,13 @@ from sheepfold.server.accounts.models import RenderKey, User
 from sheepfold.server.projects.models import Project
 
 
+class Device(models.IntegerChoices):
+    """What renders. A machine is tested on each."""
+
+    CPU = 0
+    GPU = 1
+
+
 class Machine(models.Model):
     """A computer. `fingerprint` tells machines of one user apart: hardware id if sent, else name and hardware."""
 
@@ -19,6 +26,8 @@ class Machine(models.Model):
     ram_kib = models.BigIntegerField(default=0)
     gpu_name = models.CharField(max_length=200, default="")
     client = models.CharField(max_length=60, default="")  # what it runs, e.g. `Sheepfold 0.1.0`
+    cpu_power = models.FloatField(null=True)  # per cent of the reference computer, by its test frame; None: not tested
+    gpu_power = models.FloatField(null=True)
     paused = models.BooleanField(default=False)  # by its owner
     disabled_reason = models.TextField(default="")  # by the farm; empty: not disabled
     wish = models.CharField(max_length=20, default="")  # pause, resume, stop: told at the next heartbeat

@@ -46,6 +46,8 @@ class SessionFacts:
     cores: int | None
     ram_max_kib: int | None
     gpu_name: str
+    cpu_power: float | None  # per cent of the reference computer; None: not tested
+    gpu_power: float | None
     groups: frozenset[int]
     blocked_owners: frozenset[int]
     blocked_projects: frozenset[int]
@@ -79,6 +81,8 @@ _FIELDS = (
     "cores",
     "ram_max_kib",
     "machine__gpu_name",
+    "machine__cpu_power",
+    "machine__gpu_power",
 )
 
 

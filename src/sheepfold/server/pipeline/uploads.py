@@ -25,6 +25,7 @@ from sheepfold.server.machines.actions import count_frames
 from sheepfold.server.machines.models import SessionStatus
 from sheepfold.server.pipeline import endings
 from sheepfold.server.pipeline.finishing import finish_done_projects
+from sheepfold.server.pipeline.trials import TRIAL_PROJECT, judge_trial, record_trials
 from sheepfold.server.results import queries as results
 from sheepfold.server.results.actions import Arrival, KeptImage, record_accepted, record_refused
 from sheepfold.server.results.checks import NotAnImage
@@ -147,7 +148,10 @@ def _judge(one: Received) -> Judgement:
         others_have_content=doubtful and results.others_have_content(arrival.project_id, arrival.machine_id),
         agreed_constant=doubtful and results.another_sent_one_colour(arrival.tile_id, arrival.machine_id),
     )
-    return judge(image.facts, expected)
+    judgement = judge(image.facts, expected)
+    if arrival.project_id == TRIAL_PROJECT and judgement.verdict == Verdict.ACCEPTED:
+        return judge_trial(image.facts.thumbnail)
+    return judgement
 
 
 def _accept(candidates: dict[int, Received], moment: datetime) -> dict[int, Verdict]:
@@ -161,6 +165,7 @@ def _accept(candidates: dict[int, Received], moment: datetime) -> dict[int, Verd
     )
     for index in won:
         _clear_doubt(candidates[index])
+    record_trials(accepted=[(one.lease, one.arrival.rendertime) for index in won if (one := candidates[index].awaited)])
     finish_done_projects(project_ids={lease.project_id for lease in leases}, now=moment)
     late = {index: _late(candidates[index], moment) for index in candidates if index not in won}
     return dict.fromkeys(won, Verdict.ACCEPTED) | late

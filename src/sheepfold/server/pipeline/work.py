@@ -22,6 +22,7 @@ from sheepfold.server.machines.queries import Offered, SessionFacts, is_live, se
 from sheepfold.server.pipeline import endings
 from sheepfold.server.pipeline.farm_facts import FarmFacts
 from sheepfold.server.pipeline.orders import JobWriter
+from sheepfold.server.pipeline.trials import give_trials
 
 SWITCHED = {FarmSwitch.MAINTENANCE: WorkStatus.MAINTENANCE, FarmSwitch.OVERLOADED: WorkStatus.OVERLOADED}
 GPU_NAME_LENGTH = 200  # what the row holds
@@ -79,9 +80,11 @@ class WorkDesk:
         self, queries: Sequence[WorkQuery], asking: dict[int, SessionFacts], moment: datetime
     ) -> dict[int, WorkReply]:
         grants = self._resend(queries, asking, moment)
-        claiming = [index for index in asking if index not in grants]
-        claims = [Claim(asking[index], _offer(queries[index].request)) for index in claiming]
-        grants |= dict(zip(claiming, claim(claims, book=self.book, now=moment), strict=True))
+        claims = {i: Claim(one, _offer(queries[i].request)) for i, one in asking.items() if i not in grants}
+        if FarmSwitch.TEST_MACHINES in switches_on():
+            grants |= give_trials(claims, now=moment)
+        claims = {index: one for index, one in claims.items() if index not in grants}
+        grants |= dict(zip(claims, claim(list(claims.values()), book=self.book, now=moment), strict=True))
         _announce(grants.values())
         writer = JobWriter([grant.lease.project_id for grant in grants.values() if isinstance(grant, Grant)])
         return {

@@ -33,6 +33,7 @@ class SettingsChange:
     use_gpu: bool | None = None
     use_cpu: bool | None = None
     min_ram_kib: int | None = None
+    min_power: int | None = None
     max_minutes_per_frame: int | None = None  # 0: no limit
     visibility: Visibility | None = None
     priority: int | None = None
@@ -54,6 +55,7 @@ BOUNDS = {
     "samples": Bounds(0, 1_000_000),
     "fps": Bounds(0.01, 1000, " frames a second"),
     "min_ram_kib": Bounds(0, 4096 * KIB_PER_GIB, " KiB"),
+    "min_power": Bounds(0, 10_000, " %"),
     "max_minutes_per_frame": Bounds(0, 31 * DAY_MINUTES, " minutes"),
     "priority": Bounds(0, 100),
 }

@@ -68,6 +68,7 @@ class Project(models.Model):
     use_gpu = models.BooleanField(default=False)
     use_cpu = models.BooleanField(default=True)
     min_ram_kib = models.BigIntegerField(default=0)
+    min_power = models.IntegerField(default=0)  # per cent of the reference computer; 0: any machine, tested or not
     max_minutes_per_frame = models.IntegerField(default=0)  # 0: no limit
     visibility = models.CharField(max_length=10, choices=Visibility.choices, default=Visibility.EVERYBODY)
     priority = models.IntegerField(default=50)  # 0 … 100, higher first

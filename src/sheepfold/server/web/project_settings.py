@@ -47,6 +47,13 @@ class SettingsForm(forms.Form):
     min_memory_gib = forms.FloatField(
         min_value=0, max_value=4096, required=False, label="Least memory in GiB", help_text="Empty: any machine."
     )
+    min_power = forms.IntegerField(
+        min_value=0,
+        max_value=10_000,
+        required=False,
+        label="Least power in per cent",
+        help_text="As the test frames of machines show it. Empty: any machine, tested or not.",
+    )
     max_minutes = forms.IntegerField(
         min_value=0, required=False, label="Longest time for a frame in minutes", help_text="Empty: no limit."
     )
@@ -70,6 +77,7 @@ class SettingsForm(forms.Form):
             use_cpu=values["device"] in {"cpu", "both"},
             use_gpu=values["device"] in {"gpu", "both"},
             min_ram_kib=int((values["min_memory_gib"] or 0) * KIB_PER_GIB),
+            min_power=values["min_power"] or 0,
             max_minutes_per_frame=values["max_minutes"] or 0,
             visibility=Visibility(values["visibility"]),
             priority=values["priority"],
@@ -91,6 +99,7 @@ def _initial(project: Project) -> dict[str, object]:
         "group": str(project.group_id or ""),
         "priority": project.priority,
         "min_memory_gib": round(project.min_ram_kib / KIB_PER_GIB, 2) or None,
+        "min_power": project.min_power or None,
         "max_minutes": project.max_minutes_per_frame or None,
     }
 

@@ -23,6 +23,7 @@ from sheepfold.server.core.switches import (
     switches_on,
 )
 from sheepfold.server.machines.models import Machine
+from sheepfold.server.pipeline import trials
 from sheepfold.server.projects.models import Project
 from sheepfold.server.results.models import ErrorLog
 from sheepfold.server.web.access import PersonRequest, admins_only, changes, shows
@@ -35,6 +36,11 @@ SWITCH_WORDS = {
     FarmSwitch.MAINTENANCE: (
         "Maintenance",
         "Machines get no new work and ask again later (206). Running frames go on.",
+    ),
+    FarmSwitch.TEST_MACHINES: (
+        "Test machines",
+        "A machine renders a test frame on each of its devices before it gets any work: it shows whether the picture "
+        "is right and how fast it was made. Leave it off where you trust every machine.",
     ),
     FarmSwitch.OVERLOADED: ("Overload", "Machines are told that the farm is overloaded (207) and ask more rarely."),
 }
@@ -85,6 +91,8 @@ def flip(request: PersonRequest, name: str) -> HttpResponse:
     if name not in list(FarmSwitch):
         raise NotFound("there is no such switch")
     on = request.POST.get("on") == "1"
+    if on and name == FarmSwitch.TEST_MACHINES:
+        trials.set_up()
     set_switch(switch=FarmSwitch(name), on=on)
     record_audit(actor_id=request.user.pk, action="set switch", subject=name, detail="on" if on else "off")
     return HttpResponseRedirect("/admin/settings/")
