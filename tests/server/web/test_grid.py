@@ -48,8 +48,11 @@ def test_the_grid_works_by_keyboard(server: Server, lasting_world: World, page: 
     expect(page.locator("#frames")).to_be_focused()
 
 
-def test_frames_arrive_also_where_streams_do_not_get_through(server: Server, lasting_world: World, page: Page) -> None:
-    page.route("**/live/", lambda route: route.abort())
+@pytest.mark.parametrize("status", [None, 502])
+def test_frames_arrive_also_where_streams_do_not_get_through(
+    server: Server, lasting_world: World, page: Page, status: int | None
+) -> None:
+    page.route("**/live/", lambda route: route.fulfill(status=status) if status else route.abort())
     page.goto(address(server, lasting_world))
     expect(page.locator(".cell.seen")).to_have_count(1)
     with transaction.atomic():

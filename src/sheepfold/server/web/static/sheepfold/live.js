@@ -29,8 +29,9 @@ export function follow(address) {
     };
     source.onerror = () => {
       failures += 1;
-      if (source.readyState === EventSource.CLOSED) close();
-      if (failures >= FAILURES_BEFORE_POLLING && !poll) poll = setInterval(pollOnce, POLL_MS);
+      const refused = source.readyState === EventSource.CLOSED; // an answer that is no stream: it does not try again
+      if (refused) close();
+      if ((refused || failures >= FAILURES_BEFORE_POLLING) && !poll) poll = setInterval(pollOnce, POLL_MS);
     };
     for (const kind of KINDS) source.addEventListener(kind, (message) => tell(kind, message.data));
   };
