@@ -38,6 +38,7 @@ class Report:
     vanished: int
     outages: int
     broken_off: int
+    lost_leases: int
     work_answers: dict[int, int]
     upload_answers: dict[int, int]
     claim_median: float
@@ -135,6 +136,7 @@ def _report(scenario: Scenario, machines: int, seed: int, seconds: float, ledger
         vanished=ledger.vanished,
         outages=ledger.outages,
         broken_off=ledger.broken_off,
+        lost_leases=ledger.lost_leases,
         work_answers=dict(sorted(ledger.work_answers.items())),
         upload_answers=dict(sorted(ledger.upload_answers.items())),
         claim_median=round(times[len(times) // 2], 4),

@@ -51,6 +51,7 @@ class Ledger:
     vanished: int = 0
     outages: int = 0
     broken_off: int = 0  # requests without an answer
+    lost_leases: int = 0  # that ended before the archives were there
     work_answers: Counter[int] = field(default_factory=Counter)
     upload_answers: Counter[int] = field(default_factory=Counter)
     taken: defaultdict[Tile, list[float]] = field(default_factory=lambda: defaultdict(list))

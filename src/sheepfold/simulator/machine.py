@@ -19,7 +19,7 @@ from sheepfold.protocol.messages import ErrorReport, FrameUpload, Heartbeat, Job
 from sheepfold.simulator.ledger import Ledger, Tile
 from sheepfold.simulator.pictures import picture
 from sheepfold.simulator.scenarios import Habits
-from sheepfold.simulator.wire import Unreachable, Wire
+from sheepfold.simulator.wire import NoLease, Unreachable, Wire
 
 LONGEST_WAIT = 0.5  # seconds; simulated machines have no patience
 _EXPECTED_WORK = frozenset({WorkStatus.NO_JOB, WorkStatus.SESSION_DEAD, WorkStatus.SESSION_DISABLED})
@@ -116,8 +116,12 @@ class Machine:
     async def _render(self, job: Job) -> bool:
         """One frame. False when the session is left."""
         self.ledger.jobs += 1
-        await self._fetch(ArchiveKind.RENDERER, job, job.renderer.md5)
-        await self._fetch(ArchiveKind.SCENE, job, job.archive_md5)
+        try:
+            await self._fetch(ArchiveKind.RENDERER, job, job.renderer.md5)
+            await self._fetch(ArchiveKind.SCENE, job, job.archive_md5)
+        except NoLease:
+            self.ledger.lost_leases += 1
+            return True
         seconds = self.random.uniform(*self.habits.rendering)
         started = time.monotonic()
         await asyncio.sleep(seconds / 2)

@@ -51,7 +51,7 @@ def _slow_link(number: int, random: Random) -> Habits:
 
 
 def _vanishing(number: int, random: Random) -> Habits:
-    return Habits(vanishes_at=random.randint(1, 3) if number % 5 == 0 else 0, own_client=random.random() < 0.5)
+    return Habits(vanishes_at=1 if number % 5 == 0 else 0, own_client=random.random() < 0.5)
 
 
 def _stuttering(number: int, random: Random) -> Habits:

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -29,6 +29,10 @@ PIECES = 8  # of an upload that trickles
 
 class Unreachable(Exception):
     """No answer came. Whether the farm has the request is not known."""
+
+
+class NoLease(Exception):
+    """The farm gives no archive: the lease has ended, as it does when the machine was too slow."""
 
 
 class Wire:
@@ -62,9 +66,12 @@ class Wire:
         return codec.decode_work_answer(response.content)
 
     async def fetch(self, kind: ArchiveKind, job: Job, md5: str) -> None:
-        """Download an archive and compare its md5."""
+        """Download an archive and compare its md5. Raises NoLease."""
         pairs = params.encode_archive_request(ArchiveRequest(kind, job.id))
-        response = await self._send("GET", self._url(EndpointKind.DOWNLOAD_ARCHIVE, pairs))
+        response = await self._request("GET", self._url(EndpointKind.DOWNLOAD_ARCHIVE, pairs))
+        if response.status_code == httpx2.codes.NOT_FOUND:
+            raise NoLease
+        self._checked(response)
         if hashlib.md5(response.content, usedforsecurity=False).hexdigest() != md5:
             self._ledger.surprises.append(f"the {kind.name} of job {job.id} has not the md5 {md5}")
 
@@ -86,20 +93,27 @@ class Wire:
 
     async def log_out(self) -> None:
         """Give back what is held."""
-        await self._send("GET", self._url(EndpointKind.LOGOUT, []))
+        await self._send("GET", self._url(EndpointKind.LOGOUT))
 
-    def _url(self, kind: EndpointKind, pairs: list[tuple[str, str]]) -> str:
+    def _url(self, kind: EndpointKind, pairs: Sequence[tuple[str, str]] = ()) -> str:
         return f"{self._server}{self._paths[kind]}?{urlencode(pairs)}"
 
     async def _send(self, method: str, url: str, headers: dict[str, str] | None = None, **body: Any) -> httpx2.Response:
+        return self._checked(await self._request(method, url, headers, **body))
+
+    async def _request(
+        self, method: str, url: str, headers: dict[str, str] | None = None, **body: Any
+    ) -> httpx2.Response:
         cookie = {"Cookie": self._cookie} if self._cookie else {}
         try:
-            response = await self._http.request(method, url, headers=cookie | (headers or {}), **body)
+            return await self._http.request(method, url, headers=cookie | (headers or {}), **body)
         except httpx2.TransportError as error:
             self._ledger.broken_off += 1
             raise Unreachable(str(error)) from error
-        if response.status_code != 200:
-            self._ledger.surprises.append(f"HTTP {response.status_code} for {url.partition('?')[0]}")
+
+    def _checked(self, response: httpx2.Response) -> httpx2.Response:
+        if response.status_code != httpx2.codes.OK:
+            self._ledger.surprises.append(f"HTTP {response.status_code} for {response.url.path}")
             raise Unreachable(f"HTTP {response.status_code}")
         return response
 
