@@ -4,7 +4,7 @@ import logging
 import mimetypes
 import ssl
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -18,6 +18,7 @@ from sheepfold.client.throttle import Throttle
 from sheepfold.protocol import codec, params
 from sheepfold.protocol.codec import BadMessage
 from sheepfold.protocol.codes import ArchiveKind, ConfigStatus, EndpointKind, UploadStatus
+from sheepfold.protocol.extras import NOT_DIRECT
 from sheepfold.protocol.messages import (
     ArchiveRequest,
     ErrorReport,
@@ -37,7 +38,6 @@ _PIECE = 256 * 1024
 _BUSY = frozenset({408, 425, 429})
 _NO_FORM_HERE = frozenset({404, 405, 501})
 _UNSEEN_FORM = frozenset({ConfigStatus.NO_VERSION, ConfigStatus.MISSING_PARAMETER})
-_NOT_FROM_A_STORE = ("direct", "0")  # a word of Sheepfold farms; others ignore it
 _MOST_RETRY_AFTER = 3600.0
 _Answer = TypeVar("_Answer")
 
@@ -60,10 +60,6 @@ class UnreachableError(FarmError):
 
 class BadAnswerError(FarmError):
     """Something answered, but not as a farm does: a web page, another program, a broken message."""
-
-
-class StoreError(FetchError):
-    """The store to which the farm sent us does not give the archive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,29 +142,26 @@ class Farm:
 
     @contextmanager
     def download(self, url: str, offset: int) -> Iterator[Incoming]:
-        """An archive from `offset` on, if the farm can resume.
-
-        Raises FetchError; StoreError when the farm sent us to a store and the store is what fails.
-        """
-        with self._open(url, offset) as response:
-            if not response.is_redirect:
-                yield _incoming(response, offset, self._throttle)
-                return
-            place = str(response.url.join(response.headers.get("Location", "")))
-        try:
-            with self._open(place, offset) as response:
-                yield _incoming(response, offset, self._throttle)
-        except FetchError as error:
-            raise StoreError(str(error)) from error
-
-    @contextmanager
-    def _open(self, url: str, offset: int) -> Iterator[httpx2.Response]:
+        """An archive from `offset` on, if the farm can resume. Raises FetchError."""
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={offset}-"} if offset else {})
         try:
-            with self._http.stream("GET", url, headers=headers, follow_redirects=False) as response:
-                yield response
+            with ExitStack() as open_answers:
+                yield _incoming(self._opened(url, headers, open_answers), offset, self._throttle)
         except httpx2.HTTPError as error:
             raise FetchError(f"the download broke off: {_reason(error)}") from error
+
+    def _opened(self, url: str, headers: dict[str, str], open_answers: ExitStack) -> httpx2.Response:
+        """The answer with the archive. Where the farm sends us elsewhere in vain, it has to give it itself."""
+        answer = open_answers.enter_context(self._http.stream("GET", url, headers=headers))
+        if answer.next_request is None:
+            return answer
+        with suppress(httpx2.TransportError):
+            place = str(answer.next_request.url)
+            other = open_answers.enter_context(self._http.stream("GET", place, headers=headers, follow_redirects=True))
+            if other.is_success or other.status_code == httpx2.codes.RANGE_NOT_SATISFIABLE:
+                return other
+        again = _with_query(url, [NOT_DIRECT])
+        return open_answers.enter_context(self._http.stream("GET", again, headers=headers, follow_redirects=True))
 
     def _remember(self, answer: SessionAnswer) -> SessionAnswer:
         if answer.status == ConfigStatus.OK:
@@ -195,24 +188,21 @@ class Farm:
         return response
 
 
+@dataclass(frozen=True, slots=True)
 class FarmArchive:
-    """One archive of a farm, as `fetch.ArchiveSource`. After a store that failed, the farm itself is asked."""
+    """One archive of a farm, as `fetch.ArchiveSource`."""
 
-    def __init__(self, farm: Farm, url: str) -> None:
-        self._farm, self._url = farm, url
+    farm: Farm
+    url: str
 
     @contextmanager
     def open(self, offset: int) -> Iterator[Incoming]:
-        try:
-            with self._farm.download(self._url, offset) as incoming:
-                if incoming is not _RESTART:
-                    yield incoming
-                    return
-            with self._farm.download(self._url, 0) as incoming:
+        with self.farm.download(self.url, offset) as incoming:
+            if incoming is not _RESTART:
                 yield incoming
-        except StoreError:
-            self._url = _with_query(self._url, [_NOT_FROM_A_STORE])
-            raise
+                return
+        with self.farm.download(self.url, 0) as incoming:
+            yield incoming
 
 
 class _Paced:
