@@ -8,6 +8,8 @@ from django.test import Client
 from sheepfold.server.accounts.actions import create_user
 from sheepfold.server.accounts.first_run import open_first_run
 from sheepfold.server.accounts.models import Invitation, Membership, User
+from sheepfold.server.core.config import SignUp, config
+from sheepfold.server.web import account_adapter
 from tests.server.web.world import World
 
 PASSWORD = "quiet-meadow-7"
@@ -99,3 +101,13 @@ def test_the_last_admin_of_the_farm_stays_one(world: World) -> None:
     form = {"active": "on", "max_priority": "50", "max_open_projects": "0"}
     assert client.post(f"/admin/users/{admin.pk}/rights/", form).status_code == 409
     assert User.objects.get(pk=admin.pk).is_staff is True
+
+
+def test_a_closed_farm_takes_nobody_even_with_an_invitation(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = config().model_copy(update={"signup": SignUp.CLOSED})
+    monkeypatch.setattr(account_adapter, "config", lambda: closed)
+    client = Client()
+    client.get(f"/invitations/{world.invitation_secret}/")
+    client.post("/accounts/signup/", {"username": "bo", "password1": PASSWORD})
+    assert not User.objects.filter(username="bo").exists()
+    assert Invitation.objects.get(group=world.group).used_at is None

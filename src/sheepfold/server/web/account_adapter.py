@@ -21,9 +21,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth br
     """Sign-up by the farm's mode, invitations, and attempts counted in the database."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
-        """Open to all, or to whoever came with an invitation that still counts."""
-        if config().signup is SignUp.OPEN:
-            return True
+        """Open to all, to nobody, or to whoever came with an invitation that still counts."""
+        mode = config().signup
+        if mode is not SignUp.INVITATION:
+            return mode is SignUp.OPEN
         return good_invitation(request.session.get(INVITATION_KEY, ""), now=now()) is not None
 
     def save_user(self, request: HttpRequest, user: User, form: BaseForm, commit: bool = True) -> User:
