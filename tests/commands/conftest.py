@@ -82,4 +82,5 @@ def start_serving(terminal: Terminal) -> Iterator[Serving]:
         assert lines[-1], log.read_text()
     yield Serving(process, lines[0].split()[-1], tuple(lines))
     process.terminate()
-    process.communicate()
+    process.wait()
+    process.stdout.close()
