@@ -10,6 +10,7 @@ from sheepfold.server.accounts.first_run import open_first_run
 from sheepfold.server.accounts.models import Invitation, Membership, User
 from sheepfold.server.core.config import SignUp, config
 from sheepfold.server.web import account_adapter
+from tests.server.farm import NOON
 from tests.server.web.world import World
 
 PASSWORD = "quiet-meadow-7"
@@ -111,3 +112,14 @@ def test_a_closed_farm_takes_nobody_even_with_an_invitation(world: World, monkey
     client.post("/accounts/signup/", {"username": "bo", "password1": PASSWORD})
     assert not User.objects.filter(username="bo").exists()
     assert Invitation.objects.get(group=world.group).used_at is None
+
+
+def test_of_two_people_with_one_invitation_the_second_stays_out(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The invitation is used up between the second one's check and their account."""
+    client = Client()
+    client.get(f"/invitations/{world.invitation_secret}/")
+    taken = world.group_invitation
+    monkeypatch.setattr(account_adapter, "good_invitation", lambda secret, now: taken)
+    Invitation.objects.filter(pk=taken.pk).update(used_at=NOON)
+    assert client.post("/accounts/signup/", {"username": "cy", "password1": PASSWORD}).status_code == 404
+    assert not User.objects.filter(username="cy").exists()

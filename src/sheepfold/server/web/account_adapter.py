@@ -4,6 +4,7 @@ from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.forms import BaseForm
 from django.http import HttpRequest
 
@@ -27,6 +28,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth br
             return mode is SignUp.OPEN
         return good_invitation(request.session.get(INVITATION_KEY, ""), now=now()) is not None
 
+    @transaction.atomic  # of two people with one invitation the second must not stay
     def save_user(self, request: HttpRequest, user: User, form: BaseForm, commit: bool = True) -> User:
         """The account, and the invitation used up by it."""
         saved: User = super().save_user(request, user, form, commit)
