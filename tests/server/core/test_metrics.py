@@ -1,10 +1,14 @@
 """Processes that count together, each for real and one of them killed."""
 
+import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from sheepfold.server.core import metrics
 from sheepfold.server.core.metrics import GaugeFact, shared_metrics, written_gauges
 
 COUNT = """
@@ -34,6 +38,24 @@ def test_nothing_of_it_stays(tmp_path: Path) -> None:
         folder = Path(run("import os; print(os.environ['PROMETHEUS_MULTIPROC_DIR'])")[1].strip())
         assert folder.is_dir()
     assert not folder.exists()
+
+
+def test_only_what_a_killed_process_left_is_taken_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "MEMORY", tmp_path)
+    abandoned, fresh, other = (tmp_path / name for name in ("sheepfold-metrics-a", "sheepfold-metrics-b", "other"))
+    for folder in (abandoned, fresh, other):
+        folder.mkdir()
+        (folder / "counter_1.db").write_bytes(b"")
+    for folder in (abandoned, other):
+        os.utime(folder, (1, 1))
+    with shared_metrics():
+        mine = Path(os.environ[metrics.SHARED])
+        os.utime(mine, (1, 1))
+        with shared_metrics():
+            assert mine.is_dir()
+            assert set(tmp_path.iterdir()) == {mine, Path(os.environ[metrics.SHARED]), fresh, other}
+        os.environ[metrics.SHARED] = str(mine)
+    assert set(tmp_path.iterdir()) == {fresh, other}
 
 
 def test_numbers_that_are_known_are_written_as_gauges() -> None:
