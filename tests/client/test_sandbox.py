@@ -137,16 +137,17 @@ time.sleep(60)
 def test_script_that_forks_without_end_is_ended_with_all_its_children(
     cage: Cage, task: Callable[..., RenderTask]
 ) -> None:
+    before = running_children()
     outcome = FreshRenderer(cage).render(task(FORKS), ignore, StopFlag())
     assert isinstance(outcome, RenderFailed)
     assert "processes" in outcome.message
-    assert running_children() == []
+    assert running_children() <= before
 
 
-def running_children() -> list[int]:
-    """Processes of this test that still run."""
+def running_children() -> set[int]:
+    """Children of this process that still run; other tests may have left it a helper of multiprocessing."""
     children = psutil.Process().children(recursive=True)
-    return [child.pid for child in children if child.status() != psutil.STATUS_ZOMBIE]
+    return {child.pid for child in children if child.status() != psutil.STATUS_ZOMBIE}
 
 
 def test_memory_limit_ends_the_frame(task: Callable[..., RenderTask]) -> None:
