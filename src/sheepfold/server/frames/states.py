@@ -65,23 +65,25 @@ def move_each(tile_ids: Sequence[int], *, came_from: TileStatus, to: TileStatus,
 
 def take_fresh(project_id: int, count: int, *, now: datetime) -> list[TakenTile]:
     """Take up to `count` waiting tiles that no machine has failed, in the order of their rank."""
-    return _take(_FRESH, [TileStatus.RENDERING, _moment(now), project_id, count])
+    return _take(_FRESH, [project_id, count, TileStatus.RENDERING, _moment(now)])
 
 
 def take_again(project_id: int, machine_id: int, *, now: datetime) -> list[TakenTile]:
     """Take one waiting tile that other machines failed, never one that this machine failed."""
-    return _take(_AGAIN, [TileStatus.RENDERING, _moment(now), project_id, machine_id, 1])
+    return _take(_AGAIN, [project_id, machine_id, 1, TileStatus.RENDERING, _moment(now)])
 
 
 _MOVE_EACH = "UPDATE frames_tile SET status = %s, changed_at = %s WHERE status = %s AND id IN ({marks}) RETURNING id"
 
 # `status = 0` and not a parameter: the planner uses a partial index only when it can see the constant.
+# MATERIALIZED: a plan may otherwise run the subquery once for each row of the table. Then it passes over what it has
+# just updated itself, finds the next tile, and more are taken than asked for, which nobody renders.
 _TAKE = """
-UPDATE frames_tile SET status = %s, changed_at = %s
-WHERE status = 0 AND id IN (
+WITH wanted AS MATERIALIZED (
     SELECT t.id FROM frames_tile t WHERE t.status = 0 AND t.project_id = %s AND {condition}
     ORDER BY t.rank LIMIT %s{lock}
 )
+UPDATE frames_tile SET status = %s, changed_at = %s WHERE status = 0 AND id IN (SELECT id FROM wanted)
 RETURNING id, project_id, frame, rank
 """
 _FRESH = "t.failures = 0"
