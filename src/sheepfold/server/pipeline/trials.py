@@ -1,4 +1,4 @@
-"""Test frames for machines that have not shown what they can do (ADR 8). Off until an admin switches them on.
+"""Test frames for machines that have not shown what they can do (ADR 12). Off until an admin switches them on.
 
 A machine renders the same small picture on its processor and, if it offers one, on its GPU. The picture shows whether
 it renders rightly, the time how fast it is. Until then it gets nothing else.
