@@ -7,6 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from sheepfold.protocol.codes import ComputeMethod, WorkStatus
+from sheepfold.server.accounts.models import Group
 from sheepfold.server.dispatch.claims import Claim, Grant, claim
 from sheepfold.server.dispatch.eligibility import Offer
 from sheepfold.server.dispatch.models import Lease
@@ -133,7 +134,7 @@ def test_the_number_of_statements_does_not_grow_with_the_group(group: int) -> No
     ) as queries:
         claim(claims, book=PictureBook(), now=NOON)
 
-    assert len(queries) == 5  # the picture takes three, the tiles one, the leases one
+    assert len(queries) == 6  # the picture takes four, the tiles one, the leases one
 
 
 def test_the_gpu_is_used_where_machine_and_project_agree() -> None:
@@ -143,3 +144,28 @@ def test_the_gpu_is_used_where_machine_and_project_agree() -> None:
     (without,) = ask(make_session(), offer=Offer(ComputeMethod.CPU, has_gpu=True))
 
     assert [one.on_gpu for one in (with_gpu, without) if isinstance(one, Grant)] == [True, False]
+
+
+def test_no_more_machines_work_for_a_group_than_it_may_have() -> None:
+    group = Group.objects.create(name="class", max_machines=2)
+    project = make_project(tiles=5, group=group)
+    first, second, third = make_session(), make_session(), make_session()
+
+    assert frames_of(ask(first)) == [1]
+    outcomes = ask(second, third)
+
+    assert frames_of(outcomes) == [2]
+    assert outcomes[1] is WorkStatus.NO_JOB
+    assert frames_of(ask(first)) == [3]
+    assert statuses(project).count(TileStatus.RENDERING) == 3
+
+
+def test_who_finds_no_room_in_one_group_works_for_another() -> None:
+    owner = make_user()
+    full = make_project(tiles=5, owner=owner, group=Group.objects.create(name="class", max_machines=1))
+    free = make_project(tiles=5, owner=owner, group=Group.objects.create(name="studio"))
+
+    outcomes = ask(make_session(), make_session())
+
+    projects = [outcome.lease.project_id for outcome in outcomes if isinstance(outcome, Grant)]
+    assert projects == [full.pk, free.pk]

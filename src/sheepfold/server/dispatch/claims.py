@@ -69,7 +69,9 @@ def _take(claims: Sequence[Claim], picture: Picture, book: PictureBook, now: dat
     pending = rounds
     while pending := _choose(pending, exhausted, picture, now):
         for project_id, members in _by_project(pending).items():
-            _serve(project_id, members, exhausted, now)
+            if admitted := _admitted(members, picture):
+                _serve(project_id, admitted, exhausted, now)
+        _fill_rooms(pending, picture)
         pending = [one for one in pending if one.taken is None]
     _close(exhausted)
     return rounds
@@ -89,10 +91,11 @@ def _choose(pending: list[_Round], exhausted: set[int], picture: Picture, now: d
 
 def _advance(one: _Round, exhausted: set[int], picture: Picture, now: datetime) -> bool:
     while (project := next(one.candidates, None)) is not None:
-        if project.id in picture.with_retries:
+        if project.id in picture.with_retries and _admitted([_Round(one.claim, iter(()), project)], picture):
             again = states.take_again(project.id, one.claim.session.machine_id, now=now)
             if again:
                 one.wanted, one.taken = project, again[0]
+                _fill_rooms([one], picture)
                 return False
         if project.id not in exhausted:
             one.wanted = project
@@ -106,6 +109,26 @@ def _by_project(pending: Sequence[_Round]) -> dict[int, list[_Round]]:
         if one.wanted is not None:
             members[one.wanted.id].append(one)
     return members
+
+
+def _admitted(members: list[_Round], picture: Picture) -> list[_Round]:
+    """Those that may join: a group may limit how many machines work for it at once."""
+    room = picture.room_of(members[0].wanted)
+    if room is None:
+        return members
+    machines, admitted = set(room.machines), []
+    for one in members:
+        if one.claim.session.machine_id in machines or len(machines) < room.limit:
+            machines.add(one.claim.session.machine_id)
+            admitted.append(one)
+    return admitted
+
+
+def _fill_rooms(rounds: Sequence[_Round], picture: Picture) -> None:
+    for one in rounds:
+        room = picture.room_of(one.wanted) if one.taken is not None else None
+        if room is not None:
+            room.machines.add(one.claim.session.machine_id)
 
 
 def _serve(project_id: int, members: list[_Round], exhausted: set[int], now: datetime) -> None:

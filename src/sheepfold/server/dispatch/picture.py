@@ -10,6 +10,7 @@ from random import Random
 
 from sheepfold.server.dispatch.eligibility import OpenProject, Platform
 from sheepfold.server.dispatch.ordering import Queue, build_queue
+from sheepfold.server.dispatch.rooms import Room, rooms_of_groups
 from sheepfold.server.frames.queries import projects_with_retries
 from sheepfold.server.projects.models import Project, ProjectStatus, Visibility
 from sheepfold.server.projects.queries import is_to_be_sealed
@@ -27,6 +28,11 @@ class Picture:
     projects: dict[int, OpenProject]
     with_retries: frozenset[int]
     platforms: frozenset[Platform]  # for which the farm has any renderer
+    rooms: dict[int, Room]  # by group, for those with a limit; claims fill them
+
+    def room_of(self, project: OpenProject | None) -> Room | None:
+        """The room of the project's group, or None where any number of machines may work."""
+        return self.rooms.get(project.group_id) if project and project.group_id is not None else None
 
 
 @dataclass(slots=True)
@@ -53,7 +59,7 @@ class PictureBook:
 
 
 def take_picture() -> Picture:
-    """Read the open projects: three small queries over partial indexes."""
+    """Read the open projects: a few small queries over partial indexes."""
     md5s = _renderer_md5s()
     rows = Project.objects.filter(claimable=True, status=ProjectStatus.RENDERING, deleted_at=None)
     projects = {row.pk: _open_project(row, md5s) for row in rows.only(*_FIELDS)}
@@ -62,6 +68,7 @@ def take_picture() -> Picture:
         projects=projects,
         with_retries=projects_with_retries(),
         platforms=frozenset(platform for by_platform in md5s.values() for platform in by_platform),
+        rooms=rooms_of_groups(),
     )
 
 
