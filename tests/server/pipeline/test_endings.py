@@ -11,7 +11,7 @@ from sheepfold.server.dispatch.models import Lease, LeaseEnd
 from sheepfold.server.frames.models import Tile, TileFailure, TileStatus
 from sheepfold.server.machines.models import BlockedProject, Machine, Session, SessionStatus
 from sheepfold.server.machines.queries import SessionFacts
-from sheepfold.server.pipeline.endings import reopen_projects, settle_retries
+from sheepfold.server.pipeline.endings import recover_tiles, reopen_projects, settle_retries
 from sheepfold.server.pipeline.heartbeats import expire_due
 from sheepfold.server.pipeline.reports import Report, record_reports
 from sheepfold.server.pipeline.uploads import Awaited, Known, Received, look_up, settle
@@ -277,3 +277,15 @@ def test_a_client_that_keeps_asking_without_a_result_has_failed_the_tile() -> No
     assert Lease.objects.get(pk=first.pk).end == LeaseEnd.ERRORED
     assert statuses(project) == [TileStatus.WAITING]
     assert Tile.objects.get().failures == 1
+
+
+def test_a_tile_that_renders_without_a_lease_waits_again_and_one_with_a_lease_goes_on() -> None:
+    project = make_project(tiles=2)
+    take(make_session())
+    Tile.objects.filter(project=project, frame=2).update(status=TileStatus.RENDERING)
+    Project.objects.filter(pk=project.pk).update(claimable=False)
+
+    assert recover_tiles(now=later(minutes=5)) == 1
+
+    assert statuses(project) == [TileStatus.RENDERING, TileStatus.WAITING]
+    assert Project.objects.get(pk=project.pk).claimable is True

@@ -8,20 +8,21 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from sheepfold.server.core.events import publish
 from sheepfold.server.dispatch.actions import end_each, end_matching
 from sheepfold.server.dispatch.models import Lease, LeaseEnd
 from sheepfold.server.dispatch.queries import LeaseFacts
 from sheepfold.server.frames import actions as frames
+from sheepfold.server.frames.models import Tile, TileStatus
 from sheepfold.server.frames.queries import projects_failed_by, retries
 from sheepfold.server.machines.actions import disable_machine
 from sheepfold.server.machines.queries import live_machine_ids
 from sheepfold.server.pipeline.finishing import finish_done_projects
 from sheepfold.server.projects.actions import mark_rendering_again
 from sheepfold.server.projects.gate import open_for_claims
-from sheepfold.server.projects.models import Project
+from sheepfold.server.projects.models import Project, ProjectStatus
 from sheepfold.server.results.queries import rendered_by_others
 
 log = structlog.get_logger()
@@ -107,3 +108,24 @@ def reopen_projects() -> None:
     """Open projects whose tiles wait although they are closed: a claim and a lease's end may have crossed."""
     closed = Project.objects.filter(claimable=False, status="rendering", deleted_at=None, tiles__status=0)
     open_for_claims(project_ids=set(closed.values_list("id", flat=True)))
+
+
+@transaction.atomic
+def recover_tiles(*, now: datetime) -> int:
+    """Let tiles wait again that are marked as rendering although no lease is open. There should be none: insurance.
+
+    Returns how many there were.
+    """
+    held = Lease.objects.filter(tile_id=OuterRef("pk"), end=LeaseEnd.OPEN)
+    lost = Tile.objects.filter(
+        ~Exists(held),
+        status=TileStatus.RENDERING,
+        changed_at__lt=now - timedelta(minutes=1),
+        project__status__in=(ProjectStatus.RENDERING, ProjectStatus.PAUSED),
+    )
+    projects = dict(lost.values_list("id", "project_id"))
+    waiting = frames.give_back(tile_ids=list(projects), now=now)
+    open_for_claims(project_ids={projects[tile_id] for tile_id in waiting})
+    if waiting:
+        log.error("tiles were rendering without a lease, they wait again", tiles=len(waiting))
+    return len(waiting)

@@ -13,7 +13,7 @@ from sheepfold.server.core.clock import now
 from sheepfold.server.core.events import forget_events
 from sheepfold.server.core.exclusive import exclusively
 from sheepfold.server.core.throttle import forget_failures
-from sheepfold.server.pipeline.endings import reopen_projects, settle_retries
+from sheepfold.server.pipeline.endings import recover_tiles, reopen_projects, settle_retries
 from sheepfold.server.pipeline.farm_numbers import write_numbers
 from sheepfold.server.pipeline.heartbeats import expire_due
 from sheepfold.server.pipeline.tasks import requeue_lost, tidy_up
@@ -35,6 +35,7 @@ TIMERS = (
     Timer(2, lambda moment: expire_due(now=moment)),
     Timer(5, lambda moment: settle_retries(now=moment)),
     Timer(5, lambda moment: reopen_projects()),
+    Timer(60, lambda moment: recover_tiles(now=moment)),
     Timer(5, lambda moment: write_numbers(now=moment)),
     Timer(60, lambda moment: requeue_lost(now=moment)),
     Timer(60, lambda moment: forget_events(now=moment)),
