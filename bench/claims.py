@@ -120,7 +120,7 @@ def _fill(tiles: int, machines: int) -> list[str]:
     from sheepfold.server.core.clock import now
     from sheepfold.server.core.models import Blob
     from sheepfold.server.machines.actions import MachineFacts, SessionTerms, open_session, register_machine
-    from sheepfold.server.projects.models import Project, ProjectStatus
+    from sheepfold.server.projects.models import FIRST_PROJECT_ID, Project, ProjectStatus
     from sheepfold.server.renderers.models import Renderer, RendererArchive
 
     moment = now()
@@ -129,6 +129,7 @@ def _fill(tiles: int, machines: int) -> list[str]:
     RendererArchive.objects.create(renderer=renderer, os="linux", bits=64, blob=blob, source="bench")
     for number in range(PROJECTS):
         project = Project.objects.create(
+            id=FIRST_PROJECT_ID + number,  # the flush above forgot where ids begin
             owner=User.objects.create(username=f"owner{number}"),
             name=f"project {number}",
             status=ProjectStatus.RENDERING,

@@ -2,6 +2,7 @@
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from sheepfold.server.frames import states
 from sheepfold.server.frames.models import Tile, TileStatus
@@ -25,9 +26,9 @@ def nested_loops() -> None:
 def test_as_many_fresh_tiles_are_taken_as_asked_for(nested_loops: None, count: int) -> None:
     project = make_project(tiles=4)
 
-    taken = states.take_fresh(project.pk, count, now=NOON)
+    taken = states.take_fresh({project.pk: count}, now=NOON)
 
-    assert [tile.frame for tile in taken] == [1, 2][:count]
+    assert [tile.frame for tile in taken[project.pk]] == [1, 2][:count]
     assert statuses(project) == [TileStatus.RENDERING] * count + [TileStatus.WAITING] * (4 - count)
 
 
@@ -39,3 +40,14 @@ def test_one_tile_is_taken_again_at_a_time(nested_loops: None) -> None:
 
     assert [tile.frame for tile in taken] == [1]
     assert statuses(project) == [TileStatus.RENDERING, TileStatus.WAITING, TileStatus.WAITING]
+
+
+def test_tiles_of_many_projects_are_taken_in_one_statement(nested_loops: None) -> None:
+    first, second, empty = make_project(tiles=3), make_project(tiles=1), make_project(tiles=0)
+
+    with CaptureQueriesContext(connection) as queries:
+        taken = states.take_fresh({first.pk: 2, second.pk: 5, empty.pk: 1}, now=NOON)
+
+    assert {pk: [tile.frame for tile in tiles] for pk, tiles in taken.items()} == {first.pk: [1, 2], second.pk: [1]}
+    assert statuses(first) == [TileStatus.RENDERING, TileStatus.RENDERING, TileStatus.WAITING]
+    assert len(queries) == 1

@@ -6,10 +6,13 @@ that fails for the whole group is run again for each request alone, so that one 
 """
 
 import asyncio
+import contextlib
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, TypeAlias, TypeVar
 
@@ -43,6 +46,7 @@ class Piece:
     handler: Callable[[Sequence[Any]], Sequence[Any]]
     request: Any
     answer: Callable[[Outcome], None]
+    loop: asyncio.AbstractEventLoop | None = None  # where `answer` must be called; None: anywhere
 
 
 class GroupCommit:
@@ -65,11 +69,7 @@ class GroupCommit:
         """The handler's answer to this request, after its commit. Raises what the handler raised for it."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Outcome] = loop.create_future()
-
-        def answer(outcome: Outcome) -> None:
-            loop.call_soon_threadsafe(_settle, future, outcome)
-
-        self._queue.put(Piece(handler, request, answer))
+        self._queue.put(Piece(handler, request, partial(_settle, future), loop))
         return _unwrap(await future)  # type: ignore[no-any-return]
 
     def run_blocking(self, handler: Callable[[Sequence[Request]], Sequence[Answer]], request: Request) -> Answer:
@@ -110,7 +110,25 @@ def commit(pieces: Sequence[Piece]) -> None:
         outcomes = [_alone(piece) for piece in pieces]
     GROUP_SECONDS.observe(time.perf_counter() - started)
     GROUP_SIZE.observe(len(pieces))
+    _deliver(pieces, outcomes)
+
+
+def _deliver(pieces: Sequence[Piece], outcomes: Sequence[Outcome]) -> None:
+    """Each event loop is woken once for all its answers. Woken once for each, it would take Python's lock in between,
+    and those who were answered first would come back in many small groups."""
+    by_loop: defaultdict[asyncio.AbstractEventLoop, list[tuple[Piece, Outcome]]] = defaultdict(list)
     for piece, outcome in zip(pieces, outcomes, strict=True):
+        if piece.loop is None:
+            piece.answer(outcome)
+        else:
+            by_loop[piece.loop].append((piece, outcome))
+    for loop, answers in by_loop.items():
+        with contextlib.suppress(RuntimeError):  # a loop that was closed meanwhile has nobody waiting
+            loop.call_soon_threadsafe(_answer_all, answers)
+
+
+def _answer_all(answers: Sequence[tuple[Piece, Outcome]]) -> None:
+    for piece, outcome in answers:
         piece.answer(outcome)
 
 

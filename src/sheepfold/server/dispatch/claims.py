@@ -1,4 +1,4 @@
-"""Which session renders which tile: all requests that gathered are served together, one statement per project.
+"""Which session renders which tile: all requests that gathered are served together, mostly in one statement.
 
 `claim` is a group handler (core.group_commit): it runs inside the group's transaction.
 """
@@ -68,9 +68,7 @@ def _take(claims: Sequence[Claim], picture: Picture, book: PictureBook, now: dat
     exhausted: set[int] = set()  # projects in which this group found no more fresh tiles
     pending = rounds
     while pending := _choose(pending, exhausted, picture, now):
-        for project_id, members in _by_project(pending).items():
-            if admitted := _admitted(members, picture):
-                _serve(project_id, admitted, exhausted, now)
+        _serve(_by_project(pending, picture), exhausted, now)
         _fill_rooms(pending, picture)
         pending = [one for one in pending if one.taken is None]
     _close(exhausted)
@@ -91,7 +89,7 @@ def _choose(pending: list[_Round], exhausted: set[int], picture: Picture, now: d
 
 def _advance(one: _Round, exhausted: set[int], picture: Picture, now: datetime) -> bool:
     while (project := next(one.candidates, None)) is not None:
-        if project.id in picture.with_retries and _admitted([_Round(one.claim, iter(()), project)], picture):
+        if project.id in picture.with_retries and _admitted([_Round(one.claim, iter(()), project)], picture, {}):
             again = states.take_again(project.id, one.claim.session.machine_id, now=now)
             if again:
                 one.wanted, one.taken = project, again[0]
@@ -103,20 +101,23 @@ def _advance(one: _Round, exhausted: set[int], picture: Picture, now: datetime) 
     return False
 
 
-def _by_project(pending: Sequence[_Round]) -> dict[int, list[_Round]]:
+def _by_project(pending: Sequence[_Round], picture: Picture) -> dict[int, list[_Round]]:
     members: defaultdict[int, list[_Round]] = defaultdict(list)
     for one in pending:
         if one.wanted is not None:
             members[one.wanted.id].append(one)
-    return members
+    joining: dict[int, set[int]] = {}
+    admitted = {project_id: _admitted(rounds, picture, joining) for project_id, rounds in members.items()}
+    return {project_id: rounds for project_id, rounds in admitted.items() if rounds}
 
 
-def _admitted(members: list[_Round], picture: Picture) -> list[_Round]:
-    """Those that may join: a group may limit how many machines work for it at once."""
-    room = picture.room_of(members[0].wanted)
-    if room is None:
+def _admitted(members: list[_Round], picture: Picture, joining: dict[int, set[int]]) -> list[_Round]:
+    """Those that may join: a group may limit how many machines work for it at once, over all its projects."""
+    wanted = members[0].wanted
+    room = picture.room_of(wanted)
+    if room is None or wanted is None or wanted.group_id is None:
         return members
-    machines, admitted = set(room.machines), []
+    machines, admitted = joining.setdefault(wanted.group_id, set(room.machines)), []
     for one in members:
         if one.claim.session.machine_id in machines or len(machines) < room.limit:
             machines.add(one.claim.session.machine_id)
@@ -131,12 +132,16 @@ def _fill_rooms(rounds: Sequence[_Round], picture: Picture) -> None:
             room.machines.add(one.claim.session.machine_id)
 
 
-def _serve(project_id: int, members: list[_Round], exhausted: set[int], now: datetime) -> None:
-    tiles = states.take_fresh(project_id, len(members), now=now)
-    for one, tile in zip(members, tiles, strict=False):
-        one.taken = tile
-    if len(tiles) < len(members):
-        exhausted.add(project_id)
+def _serve(members: dict[int, list[_Round]], exhausted: set[int], now: datetime) -> None:
+    if not members:
+        return
+    taken = states.take_fresh({project_id: len(rounds) for project_id, rounds in members.items()}, now=now)
+    for project_id, rounds in members.items():
+        tiles = taken.get(project_id, [])
+        for one, tile in zip(rounds, tiles, strict=False):
+            one.taken = tile
+        if len(tiles) < len(rounds):
+            exhausted.add(project_id)
 
 
 def _close(exhausted: set[int]) -> None:

@@ -1,6 +1,6 @@
 """The only writer of tile status. Each move is one statement that names the status it expects."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -63,14 +63,24 @@ def move_each(tile_ids: Sequence[int], *, came_from: TileStatus, to: TileStatus,
         return {row[0] for row in cursor.fetchall()}
 
 
-def take_fresh(project_id: int, count: int, *, now: datetime) -> list[TakenTile]:
-    """Take up to `count` waiting tiles that no machine has failed, in the order of their rank."""
-    return _take(_FRESH, [project_id, count, TileStatus.RENDERING, _moment(now)])
+def take_fresh(wanted: Mapping[int, int], *, now: datetime) -> dict[int, list[TakenTile]]:
+    """Take waiting tiles that no machine has failed, in the order of their rank, of many projects in one statement.
+
+    `wanted`: how many, by project. Returns what was there, by project; projects without any are absent.
+    """
+    part = _WANTED.format(condition=_FRESH, lock=_lock())
+    parameters = [value for pair in wanted.items() for value in pair]
+    rows = _take(" UNION ALL ".join([part] * len(wanted)), [*parameters, TileStatus.RENDERING, _moment(now)])
+    taken: dict[int, list[TakenTile]] = {}
+    for tile in rows:
+        taken.setdefault(tile.project_id, []).append(tile)
+    return taken
 
 
 def take_again(project_id: int, machine_id: int, *, now: datetime) -> list[TakenTile]:
     """Take one waiting tile that other machines failed, never one that this machine failed."""
-    return _take(_AGAIN, [project_id, machine_id, 1, TileStatus.RENDERING, _moment(now)])
+    part = _WANTED.format(condition=_AGAIN, lock=_lock())
+    return _take(part, [project_id, machine_id, 1, TileStatus.RENDERING, _moment(now)])
 
 
 _MOVE_EACH = "UPDATE frames_tile SET status = %s, changed_at = %s WHERE status = %s AND id IN ({marks}) RETURNING id"
@@ -79,26 +89,30 @@ _MOVE_EACH = "UPDATE frames_tile SET status = %s, changed_at = %s WHERE status =
 # MATERIALIZED: a plan may otherwise run the subquery once for each row of the table. Then it passes over what it has
 # just updated itself, finds the next tile, and more are taken than asked for, which nobody renders.
 _TAKE = """
-WITH wanted AS MATERIALIZED (
-    SELECT t.id FROM frames_tile t WHERE t.status = 0 AND t.project_id = %s AND {condition}
-    ORDER BY t.rank LIMIT %s{lock}
-)
+WITH wanted AS MATERIALIZED ({parts})
 UPDATE frames_tile SET status = %s, changed_at = %s WHERE status = 0 AND id IN (SELECT id FROM wanted)
 RETURNING id, project_id, frame, rank
 """
+_WANTED = """SELECT id FROM (
+    SELECT t.id FROM frames_tile t WHERE t.status = 0 AND t.project_id = %s AND {condition}
+    ORDER BY t.rank LIMIT %s{lock}
+) AS of_project"""
 _FRESH = "t.failures = 0"
 _AGAIN = """t.failures > 0 AND NOT EXISTS (
         SELECT 1 FROM frames_tilefailure f WHERE f.tile_id = t.id AND f.machine_id = %s AND NOT f.forgiven
     )"""
 
 
-def _take(condition: str, parameters: Sequence[Any]) -> list[TakenTile]:
-    lock = " FOR UPDATE OF t SKIP LOCKED" if connection.vendor == "postgresql" else ""
+def _take(parts: str, parameters: Sequence[Any]) -> list[TakenTile]:
     with connection.cursor() as cursor:
-        cursor.execute(_TAKE.format(condition=condition, lock=lock), parameters)
+        cursor.execute(_TAKE.format(parts=parts), parameters)
         rows = cursor.fetchall()
     rows.sort(key=lambda row: int(row[3]))  # RETURNING promises no order
     return [TakenTile(id=row[0], project_id=row[1], frame=row[2]) for row in rows]
+
+
+def _lock() -> str:
+    return " FOR UPDATE OF t SKIP LOCKED" if connection.vendor == "postgresql" else ""
 
 
 def _moment(now: datetime) -> Any:
