@@ -53,10 +53,11 @@ class _Round:
 
 def claim(claims: Sequence[Claim], *, book: PictureBook, now: datetime) -> list[Outcome]:
     """A tile for each request as far as there are any. Answers in the order asked."""
+    seen_before = book.latest
     picture = book.current(MAX_AGE)
     rounds = _take(claims, picture, book, now)
     missed = [one.claim for one in rounds if one.taken is None]
-    if missed and not book.is_fresh():
+    if missed and picture is seen_before:  # it may have been taken before what they could render was there
         picture = book.current(0)
         late = iter(_take(missed, picture, book, now))
         rounds = [one if one.taken else next(late) for one in rounds]

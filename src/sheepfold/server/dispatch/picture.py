@@ -16,8 +16,7 @@ from sheepfold.server.projects.models import Project, ProjectStatus, Visibility
 from sheepfold.server.projects.queries import is_to_be_sealed
 from sheepfold.server.renderers.models import RendererArchive
 
-MAX_AGE = 0.5  # seconds; a claim that finds nothing looks again at once if the picture is older than FRESH
-FRESH = 0.05
+MAX_AGE = 0.5  # seconds; a group of claims that finds too little in an older picture looks again at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +48,10 @@ class PictureBook:
             self._picture, self._taken_at = take_picture(), time.monotonic()
         return self._picture
 
-    def is_fresh(self) -> bool:
-        """Whether looking again could show nothing new."""
-        return time.monotonic() - self._taken_at <= FRESH
+    @property
+    def latest(self) -> Picture | None:
+        """The picture as it is, however old."""
+        return self._picture
 
     def forget(self) -> None:
         """Look again next time."""
