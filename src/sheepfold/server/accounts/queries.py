@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.contrib.auth.hashers import check_password, make_password
-
 from sheepfold.server.accounts.models import ApiToken, GroupRole, Invitation, Membership, RenderKey, User
 from sheepfold.server.accounts.secrets import hash_secret
 
@@ -25,15 +23,6 @@ def credentials_of_key(login: str, secret: str) -> Credentials | None:
         .first()
     )
     return Credentials(key.user, key) if key else None
-
-
-def credentials_of_password(login: str, password: str) -> Credentials | None:
-    """The user by name and password. Takes as long for an unknown name as for a wrong password."""
-    user = User.objects.filter(username=login, is_active=True).first()
-    if user is None or not user.has_usable_password():
-        make_password(password)
-        return None
-    return Credentials(user, None) if check_password(password, user.password) else None
 
 
 def user_of_token(secret: str) -> User | None:

@@ -53,10 +53,6 @@ class PictureBook:
         """The picture as it is, however old."""
         return self._picture
 
-    def forget(self) -> None:
-        """Look again next time."""
-        self._picture = None
-
 
 def take_picture() -> Picture:
     """Read the open projects: a few small queries over partial indexes."""

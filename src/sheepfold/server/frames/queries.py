@@ -31,17 +31,6 @@ class TileCounts:
 
 
 @dataclass(frozen=True, slots=True)
-class TileState:
-    """One tile for a list: where it stands."""
-
-    id: int
-    frame: int
-    part: int
-    status: TileStatus
-    failures: int
-
-
-@dataclass(frozen=True, slots=True)
 class Retry:
     """A waiting tile that some machines failed."""
 
@@ -67,15 +56,6 @@ def tile_counts_of(project_ids: Iterable[int]) -> dict[int, TileCounts]:
     for project_id, status, number in rows:
         found.setdefault(project_id, {})[TileStatus(status).name.lower()] = number
     return {project_id: TileCounts(**counts) for project_id, counts in found.items()}
-
-
-def tile_states(project_id: int) -> list[TileState]:
-    """Every tile of a project, by frame."""
-    rows = Tile.objects.filter(project_id=project_id).order_by("frame", "part")
-    return [
-        TileState(id=row[0], frame=row[1], part=row[2], status=TileStatus(row[3]), failures=row[4])
-        for row in rows.values_list("id", "frame", "part", "status", "failures")
-    ]
 
 
 def has_waiting(project_id: int) -> bool:
@@ -119,8 +99,3 @@ def projects_failed_by(machine_id: int, since: object) -> dict[int, int]:
     """Projects of which this machine failed tiles since a time, with their owners."""
     rows = TileFailure.objects.filter(machine_id=machine_id, created_at__gte=since)
     return dict(rows.values_list("tile__project_id", "owner_id"))
-
-
-def reasons_of(tile_id: int) -> list[str]:
-    """Why a tile failed, the newest first."""
-    return list(TileFailure.objects.filter(tile_id=tile_id).order_by("-created_at").values_list("reason", flat=True))

@@ -15,7 +15,6 @@ from sheepfold.protocol.messages import SessionRequest
 from sheepfold.server.accounts.actions import issue_machine_key, record_key_use
 from sheepfold.server.accounts.models import RenderKey, User
 from sheepfold.server.accounts.queries import credentials_of_key
-from sheepfold.server.accounts.secrets import hash_secret
 from sheepfold.server.core.clock import now
 from sheepfold.server.core.config import config
 from sheepfold.server.core.events import publish
@@ -164,8 +163,3 @@ def log_out(token_hashes: Sequence[str]) -> list[None]:
             endings.free_leases(where=Q(session_id=session.id), now=moment)
             publish(topic="machines", kind="session", reference=str(session.machine_id))
     return [None] * len(token_hashes)
-
-
-def hash_token(token: str) -> str:
-    """What is kept of a session's cookie."""
-    return hash_secret(token)

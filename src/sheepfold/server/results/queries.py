@@ -33,13 +33,6 @@ def accepted_frames(project_id: int, *, after: int = -1, limit: int | None = Non
     return [FrameFact(*row) for row in rows.order_by("tile__frame", "tile__part").values_list(*_FRAME)[:limit]]
 
 
-def accepted_frame(project_id: int, frame: int, part: int = 0) -> FrameFact | None:
-    """The accepted image of one frame."""
-    rows = Result.objects.filter(project_id=project_id, verdict=Verdict.ACCEPTED, tile__frame=frame, tile__part=part)
-    row = rows.values_list(*_FRAME).first()
-    return FrameFact(*row) if row else None
-
-
 _FRAME = (
     "id",
     "tile_id",

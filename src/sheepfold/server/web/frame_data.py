@@ -11,6 +11,7 @@ from sheepfold.server.frames.queries import TileCounts, tile_counts
 from sheepfold.server.machines.models import Machine
 from sheepfold.server.projects.models import Project
 from sheepfold.server.results.models import Result, Verdict
+from sheepfold.server.results.queries import seconds_left
 
 LETTERS = {
     TileStatus.WAITING: "w",
@@ -22,7 +23,6 @@ LETTERS = {
 # a frame of several tiles shows the state that matters most
 WEIGHT = {letter: weight for weight, letter in enumerate("dcwrf")}
 OVERLAP = timedelta(seconds=5)  # results are dated before their commit; look back this far
-PACE_FRAMES = 30  # the newest frames tell how long the next will take
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,17 +98,6 @@ def rendering_frames(project_id: int) -> tuple[int, ...]:
     """Frames that machines render now."""
     leases = Lease.objects.filter(project_id=project_id, end=LeaseEnd.OPEN).order_by("frame")
     return tuple(leases.values_list("frame", flat=True))
-
-
-def seconds_left(project_id: int, counts: TileCounts) -> float | None:
-    """Until all tiles are done, as the newest ones went; None if nothing tells."""
-    if not counts.open:
-        return 0.0
-    newest = Result.objects.filter(project_id=project_id, verdict=Verdict.ACCEPTED).order_by("-created_at")
-    times = list(newest.values_list("rendertime", flat=True)[:PACE_FRAMES])
-    if not times:
-        return None
-    return counts.open * sum(times) / len(times) / max(1, counts.rendering)
 
 
 def counts_json(counts: TileCounts) -> dict[str, int]:

@@ -10,9 +10,9 @@ from sheepfold.server.frames.queries import tile_counts
 from sheepfold.server.outputs.queries import video_of
 from sheepfold.server.projects.models import Project, ProjectStatus
 from sheepfold.server.projects.permissions import visible_projects
+from sheepfold.server.results.queries import seconds_left
 from sheepfold.server.web.access import PersonRequest, shows, signed_in
 from sheepfold.server.web.before_start import show_before_start
-from sheepfold.server.web.frame_data import seconds_left
 from sheepfold.server.web.project_access import Visit, project_page
 from sheepfold.server.web.project_lists import cards_of
 from sheepfold.server.web.project_machines import machines_on
