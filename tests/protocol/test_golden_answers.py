@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sheepfold.protocol import codec
-from sheepfold.protocol.codes import ConfigStatus, EndpointKind, HeartbeatStatus, UploadStatus, WorkStatus
+from sheepfold.protocol.codes import ConfigStatus, EndpointKind, HeartbeatStatus, OwnerWish, UploadStatus, WorkStatus
 from sheepfold.protocol.messages import (
     Chunk,
     Endpoint,
@@ -75,7 +75,7 @@ PATIENCE = WorkAnswer(
 )
 
 SESSION = SessionAnswer(ConfigStatus.OK, "render-key", ENDPOINTS)
-OWN_SESSION = SessionAnswer(ConfigStatus.OK, "render-key", ENDPOINTS, extras="sheepfold/1 heartbeat=60 leases=3")
+OWN_SESSION = SessionAnswer(ConfigStatus.OK, "render-key", ENDPOINTS, extras="sheepfold/2 heartbeat=60 leases=3")
 SPEEDTEST = SessionAnswer(
     ConfigStatus.OK, "render-key", ENDPOINTS, speedtest_urls=("https://farm.example/speed?size=1&n=2",)
 )
@@ -94,10 +94,13 @@ ANSWERS = [
     ("work", WORK, work),
     ("work-no-job", WorkAnswer(WorkStatus.NO_JOB), work),
     ("work-no-job-own-client", PATIENCE, work),
+    ("work-no-job-paused", WorkAnswer(WorkStatus.NO_JOB, wait_seconds=20, wish=OwnerWish.PAUSE), work),
     ("upload", UploadAnswer(UploadStatus.OK), upload),
     ("upload-broken-machine", UploadAnswer(UploadStatus.BROKEN_MACHINE), upload),
     ("heartbeat", HeartbeatAnswer(HeartbeatStatus.OK), heartbeat),
     ("heartbeat-stop", HeartbeatAnswer(HeartbeatStatus.STOP), heartbeat),
+    ("heartbeat-own-client", HeartbeatAnswer(HeartbeatStatus.OK, OwnerWish.STOP_AFTER_FRAME, 5), heartbeat),
+    ("heartbeat-stop-own-client", HeartbeatAnswer(HeartbeatStatus.STOP, OwnerWish.STOP_NOW, 5), heartbeat),
     ("error", ErrorAnswer(), error),
 ]
 Codec = tuple[Callable[[Any], bytes], Callable[[bytes], Any]]

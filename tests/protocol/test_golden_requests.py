@@ -1,6 +1,7 @@
 """The client's requests, byte for byte, and what the farm reads from them."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -8,7 +9,7 @@ from urllib.parse import parse_qsl, urlencode
 import pytest
 
 from sheepfold.protocol import codec, params
-from sheepfold.protocol.codes import ArchiveKind, ComputeMethod, ErrorKind, Os
+from sheepfold.protocol.codes import ArchiveKind, ComputeMethod, ErrorKind, Os, OwnerWish
 from sheepfold.protocol.messages import (
     ArchiveRequest,
     ErrorReport,
@@ -34,11 +35,12 @@ SESSION = SessionRequest(
     cpu_cores=8,
     ram_kib=16 * 1024 * 1024,
     hostname="studio",
-    extras="sheepfold/1 heartbeat=60 leases=3",
+    extras="sheepfold/2 heartbeat=60 leases=3 instance=box-1 run=7f_3",
     ui="Text",
     headless=True,
     os_version="linux 6.1",
     hwid="0cc175b9c0f1b6a831c399e269772661",
+    open_tokens=("t1", "t2"),
 )
 WORK = WorkRequest(
     compute_method=ComputeMethod.GPU,
@@ -73,6 +75,8 @@ REQUESTS = [
     ("upload", UPLOAD, upload),
     ("heartbeat", BEAT, heartbeat),
     ("heartbeat-idle", Heartbeat(), heartbeat),
+    ("heartbeat-own-client", replace(BEAT, paused=True, wish=OwnerWish.PAUSE), heartbeat),
+    ("heartbeat-idle-own-client", Heartbeat(wish=OwnerWish.RUN), heartbeat),
     ("error", REPORT, error),
     ("error-generic", ErrorReport(ErrorKind.GENERIC), error),
 ]

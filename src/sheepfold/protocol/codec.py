@@ -17,6 +17,7 @@ from sheepfold.protocol.codes import (
     ConfigStatus,
     EndpointKind,
     HeartbeatStatus,
+    OwnerWish,
     UploadStatus,
     WorkStatus,
 )
@@ -113,6 +114,7 @@ def encode_work_answer(answer: WorkAnswer) -> bytes:
     wire_rules.check_work_answer(answer)
     root = _root("jobrequest", answer.status)
     _set_optional(root, "wait", answer.wait_seconds)
+    _set_optional(root, "wish", answer.wish)
     if answer.stats is not None:
         _add_stats(root, answer.stats)
     for md5 in answer.delete_md5s:
@@ -177,6 +179,7 @@ def decode_work_answer(data: bytes) -> WorkAnswer:
         stats=_stats(root),
         delete_md5s=tuple(_deletions(root.iterfind("file"))),
         wait_seconds=_optional_int(root, "wait"),
+        wish=_wish(root),
     )
 
 
@@ -274,12 +277,16 @@ def decode_upload_answer(data: bytes) -> UploadAnswer:
 
 def encode_heartbeat_answer(answer: HeartbeatAnswer) -> bytes:
     """The `keepmealive` document."""
-    return _short("keepmealive", answer.status)
+    root = _root("keepmealive", answer.status)
+    _set_optional(root, "wait", answer.wait_seconds)
+    _set_optional(root, "wish", answer.wish)
+    return _serialise(root)
 
 
 def decode_heartbeat_answer(data: bytes) -> HeartbeatAnswer:
     """Go on or stop; a number without a name stays a number."""
-    return HeartbeatAnswer(_status(parse(data, "keepmealive"), HeartbeatStatus))
+    root = parse(data, "keepmealive")
+    return HeartbeatAnswer(_status(root, HeartbeatStatus), _wish(root), _optional_int(root, "wait"))
 
 
 def encode_error_answer(answer: ErrorAnswer) -> bytes:
@@ -313,11 +320,7 @@ def decode_speedtest(body: bytes) -> tuple[SpeedtestResult, ...]:
     elements = parse(body, "speedtest").findall("result")[: limits.MAX_SPEEDTEST_RESULTS]
     results = []
     for element in elements:
-        target, speed, ping = (
-            _get(element, "target"),
-            _optional_int(element, "speed"),
-            _optional_int(element, "ping"),
-        )
+        target, speed, ping = _get(element, "target"), _optional_int(element, "speed"), _optional_int(element, "ping")
         if target is not None and speed is not None and ping is not None:
             results.append(SpeedtestResult(target, speed, ping))
     return tuple(results)
@@ -384,6 +387,12 @@ def _optional_int(element: etree._Element, name: str) -> int | None:
 def _status(root: etree._Element, codes: type[_Code]) -> _Code | int:
     number = _required_int(root, "status")
     return codes(number) if number in set(codes) else number
+
+
+def _wish(root: etree._Element) -> OwnerWish | None:
+    """What the owner wants; a wish of a later version counts as not said."""
+    word = _get(root, "wish")
+    return OwnerWish(word) if word in set(OwnerWish) else None
 
 
 _NO_JOB = WorkAnswer(WorkStatus.NO_JOB)

@@ -49,6 +49,15 @@ class HeartbeatStatus(IntEnum):
     STOP = 400
 
 
+class OwnerWish(StrEnum):
+    """What a machine's owner asked for on the farm's site. Only Sheepfold's client is told."""
+
+    RUN = "run"
+    PAUSE = "pause"
+    STOP_AFTER_FRAME = "stop-after-frame"
+    STOP_NOW = "stop-now"
+
+
 class ErrorKind(IntEnum):
     """`type` of an error report. GENERIC stands for the empty `type=` that old clients send."""
 

@@ -13,6 +13,7 @@ from sheepfold.protocol.codes import (
     ErrorKind,
     HeartbeatStatus,
     Os,
+    OwnerWish,
     UploadStatus,
     WorkStatus,
 )
@@ -39,6 +40,7 @@ class SessionRequest:
     headless: bool | None = None
     os_version: str | None = None
     hwid: str | None = None
+    open_tokens: tuple[str, ...] | None = None  # leases whose frames the machine still has; only Sheepfold's client
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,8 @@ class Job:
 class WorkAnswer:
     """The farm's answer to a job request. `delete_md5s`: archives that the machine need not keep.
 
-    `wait_seconds`: when to ask again after "no job"; only Sheepfold's client reads it.
+    `wait_seconds`: when to ask again after "no job". `wish`: what the machine's owner wants. Only Sheepfold's
+    client reads these two.
     """
 
     status: WorkStatus | int
@@ -142,6 +145,7 @@ class WorkAnswer:
     stats: Stats | None = None
     delete_md5s: tuple[str, ...] = ()
     wait_seconds: int | None = None
+    wish: OwnerWish | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +179,7 @@ class UploadAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """A sign of life, with or without a tile."""
+    """A sign of life, with or without a tile. `wish`: what Sheepfold's client obeys now, of itself or by the site."""
 
     job: int | None = None
     frame: int | None = None
@@ -183,13 +187,16 @@ class Heartbeat:
     rendertime: int | None = None
     remainingtime: int | None = None
     paused: bool | None = None
+    wish: OwnerWish | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class HeartbeatAnswer:
-    """Go on, or stop this tile."""
+    """Go on, or stop this tile. `wait_seconds`: when to beat again; Sheepfold's client reads it and `wish`."""
 
     status: HeartbeatStatus | int
+    wish: OwnerWish | None = None
+    wait_seconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,7 @@ from typing import TypeAlias, TypeVar
 
 from sheepfold.protocol import limits
 from sheepfold.protocol.codec import decode_cache
-from sheepfold.protocol.codes import (
-    ArchiveKind,
-    ComputeMethod,
-    ConfigStatus,
-    ErrorKind,
-    Os,
-    UploadStatus,
-)
+from sheepfold.protocol.codes import ArchiveKind, ComputeMethod, ConfigStatus, ErrorKind, Os, OwnerWish, UploadStatus
 from sheepfold.protocol.messages import (
     ArchiveRequest,
     ErrorReport,
@@ -91,6 +84,7 @@ def decode_session_request(params: Params) -> SessionRequest:
         headless=_BOOLEANS.get(params.get("headless", "").lower()),
         os_version=_optional_text(params, "os_version"),
         hwid=_optional_text(params, "hwid"),
+        open_tokens=_open_tokens(params),
     )
 
 
@@ -111,7 +105,13 @@ def encode_session_request(request: SessionRequest) -> Pairs:
         ("extras", request.extras),
     ]
     headless = None if request.headless is None else int(request.headless)
-    return pairs + _given(ui=request.ui, headless=headless, os_version=request.os_version, hwid=request.hwid)
+    return pairs + _given(
+        ui=request.ui,
+        headless=headless,
+        os_version=request.os_version,
+        hwid=request.hwid,
+        open_leases=_joined(request.open_tokens),
+    )
 
 
 def _session_number(params: Params, name: str) -> int:
@@ -160,7 +160,6 @@ def decode_work_request(params: Params, body: bytes = b"") -> WorkRequest:
 
 def encode_work_request(request: WorkRequest) -> Pairs:
     """The query of a job request; the cached archives travel in the body (`codec.encode_cache`)."""
-    open_leases = None if request.open_tokens is None else ",".join(request.open_tokens)
     return _given(
         computemethod=request.compute_method.value,
         cpu_cores=request.cpu_cores,
@@ -171,7 +170,7 @@ def encode_work_request(request: WorkRequest) -> Pairs:
         gpu_type=request.gpu_type,
         network_dl=request.network_download,
         network_up=request.network_upload,
-        open_leases=open_leases,
+        open_leases=_joined(request.open_tokens),
     )
 
 
@@ -186,6 +185,10 @@ def _open_tokens(params: Params) -> tuple[str, ...] | None:
         return None
     tokens = (token for token in text.split(",") if token and is_token(token))
     return tuple(dict.fromkeys(tokens))[: limits.MAX_OPEN_TOKENS]
+
+
+def _joined(tokens: tuple[str, ...] | None) -> str | None:
+    return None if tokens is None else ",".join(tokens)
 
 
 # --- downloads ------------------------------------------------------------------------------------
@@ -286,6 +289,7 @@ def decode_heartbeat(params: Params) -> Heartbeat:
         rendertime=_count(params, "rendertime", limits.MAX_SECONDS),
         remainingtime=_count(params, "remainingtime", limits.MAX_SECONDS),
         paused=_BOOLEANS.get(params.get("paused", "").lower()),
+        wish=OwnerWish(word) if (word := params.get("wish")) in set(OwnerWish) else None,
     )
 
 
@@ -300,6 +304,7 @@ def encode_heartbeat(beat: Heartbeat) -> Pairs:
         extras=beat.extras,
         rendertime=beat.rendertime,
         remainingtime=beat.remainingtime,
+        wish=beat.wish,
     )
 
 
