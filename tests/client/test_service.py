@@ -22,7 +22,7 @@ def test_systemd_unit() -> None:
     lines = service.text.splitlines()
     assert expected in lines
     assert "KillSignal=SIGINT" in lines
-    assert "RestartPreventExitStatus=2 3 4 5 6" in lines
+    assert "RestartPreventExitStatus=2 3 4 5 6 7 8" in lines
     assert service.start[-1] == ("systemctl", "--user", "enable", "--now", "sheepfold-client")
 
 

@@ -62,7 +62,9 @@ class Commands:
 
     def _resume(self) -> None:
         self.control.resume()
-        self._say("going on")
+        self._say(
+            "the farm's site says otherwise: resume this machine there" if self.control.held_by_site else "going on"
+        )
 
     def _stop(self) -> None:
         self.control.stop_after_frame()

@@ -15,24 +15,30 @@ class Wish(IntEnum):
 
 
 class Control:
-    """The owner's wish, set by signals, commands and the farm, read by all threads."""
+    """The owner's wish, set here by signals and commands and on the farm's site, read by all threads."""
 
     def __init__(self) -> None:
-        self._wish = Wish.RUN
+        self._here = self._on_site = Wish.RUN
         self.priority: int | None = None  # instead of the settings', from the next frame on
         self._changed = threading.Condition()
 
     @property
     def wish(self) -> Wish:
-        return self._wish
+        """Whoever wants less wins: what is paused on the site stays paused, whatever is said here."""
+        return max(self._here, self._on_site)
+
+    @property
+    def held_by_site(self) -> bool:
+        """Whether only the site can let it go on."""
+        return self._on_site is not Wish.RUN and self._here is Wish.RUN
 
     @property
     def stopping(self) -> bool:
-        return self._wish >= Wish.STOP_AFTER_FRAME
+        return self.wish >= Wish.STOP_AFTER_FRAME
 
     @property
     def stopping_now(self) -> bool:
-        return self._wish is Wish.STOP_NOW
+        return self.wish is Wish.STOP_NOW
 
     def pause(self) -> None:
         """No new frame after this one. Has no effect on a client that is ending."""
@@ -53,16 +59,25 @@ class Control:
     def stop_now(self) -> None:
         self._set(Wish.STOP_NOW)
 
+    def obey_site(self, wish: Wish) -> bool:
+        """What the owner wants by the farm's site. True if it is news. An end at once is not taken back."""
+        with self._changed:
+            if wish is self._on_site or self._on_site is Wish.STOP_NOW:
+                return False
+            self._on_site = wish
+            self._changed.notify_all()
+            return True
+
     def wait(self, seconds: float | None) -> bool:
         """Sleep until the time is over, the wish changes or the client ends. False when the time was over."""
         with self._changed:
-            before = self._wish
-            return self._changed.wait_for(lambda: self.stopping or self._wish is not before, timeout=seconds)
+            before = self.wish
+            return self._changed.wait_for(lambda: self.stopping or self.wish is not before, timeout=seconds)
 
     def wait_while_paused(self) -> None:
         """Return when the client may go on or has to end."""
         with self._changed:
-            self._changed.wait_for(lambda: self._wish is not Wish.PAUSE)
+            self._changed.wait_for(lambda: self.wish is not Wish.PAUSE)
 
     def sleep(self, seconds: float) -> None:
         """Sleep through pauses, but not through an end."""
@@ -72,6 +87,6 @@ class Control:
 
     def _set(self, wish: Wish, only_from: tuple[Wish, ...] | None = None) -> None:
         with self._changed:
-            if only_from is None or self._wish in only_from:
-                self._wish = wish
+            if only_from is None or self._here in only_from:
+                self._here = wish
                 self._changed.notify_all()

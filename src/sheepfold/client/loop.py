@@ -27,7 +27,7 @@ from sheepfold.client.heartbeat import Heart
 from sheepfold.client.leases import Lease, OpenLeases
 from sheepfold.client.outbox import Entry, Outbox
 from sheepfold.client.session import Identity, LoginRefusedError, Session
-from sheepfold.client.supply import ExitCode, NoJob, ReadyJob, Supply, spread
+from sheepfold.client.supply import ExitCode, NoJob, ReadyJob, Supply
 from sheepfold.client.task import (
     Device,
     DeviceKind,
@@ -40,6 +40,7 @@ from sheepfold.client.task import (
     StopFlag,
 )
 from sheepfold.client.upload import Uploader
+from sheepfold.client.waits import after_trouble
 from sheepfold.client.workplace import Workplace
 from sheepfold.protocol.codes import ComputeMethod, ConfigStatus, ErrorKind
 from sheepfold.protocol.extras import Extras
@@ -51,7 +52,6 @@ _LOOK_SECONDS = 0.2
 _END_SECONDS = 2.0  # how long a wait may miss that an upload's answer ended this device
 _LOOK_AGAIN_SECONDS = 30.0  # how often the owner's conditions (idle, mains, timetable) are looked at
 _GIVE_MEMORY_BACK_SECONDS = 120.0  # a wait from which on no Blender is kept alive
-_LOGIN_WAITS = (5.0, 15.0, 60.0, 120.0, 300.0)
 _FAILURE_WAITS = (0.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 _NO_WAIT_AFTER = frozenset({ErrorKind.KILLED_BY_SERVER, ErrorKind.BLOCKED_BY_USER, ErrorKind.TIME_LIMIT})
 
@@ -90,7 +90,7 @@ class DeviceLoop:
         self._desk, self._device, self._renderer = desk, device, renderer
         self._control, self._listener = desk.control, desk.listener
         connection = Connection(settings.server, settings.proxy, settings.ca_file, settings.bandwidth)
-        self._session = Session(Farm(connection), desk.identity, Extras())
+        self._session = Session(Farm(connection), desk.identity, Extras(), self._finished_tokens)
         self._leases = OpenLeases()
         self._supply = Supply(
             device.name, self._session, desk.cache, self._leases, desk.listener, self._request, desk.control
@@ -143,11 +143,11 @@ class DeviceLoop:
                 if error.status != ConfigStatus.WEB_SESSION_EXPIRED:
                     self._leave(ExitCode.LOGIN_REFUSED, str(error))
                     return False
-                reason, pause = str(error), None
+                reason, told = str(error), None
             except FarmError as error:
                 reason = str(error)
-                pause = error.retry_after if isinstance(error, UnreachableError) else None
-            pause = pause or spread(_LOGIN_WAITS[min(tries, len(_LOGIN_WAITS) - 1)])
+                told = error.retry_after if isinstance(error, UnreachableError) else None
+            pause = after_trouble(tries, told)
             tries += 1
             self._listener(Waiting(self._device.name, reason, pause))
             self._control.sleep(pause)
@@ -170,12 +170,16 @@ class DeviceLoop:
             gpu_model=device.name if gpu else None,
             gpu_ram=device.memory if gpu else None,
             gpu_type=device.compute_type if gpu else None,
-            open_tokens=self._open_tokens(),
+            open_tokens=tuple(dict.fromkeys([*self._leases.tokens(), *self._finished_tokens()])),
         )
 
-    def _open_tokens(self) -> tuple[str, ...]:
+    def _finished_tokens(self) -> tuple[str, ...]:
+        """The leases of all frames in the outbox, whichever device made them."""
+        return tuple(entry.upload.extras for entry in self._desk.outbox.entries(self._desk.settings.server))
+
+    def _count_open(self) -> int:
         waiting = (entry.upload.extras for entry in self._uploader.waiting())
-        return tuple(dict.fromkeys([*self._leases.tokens(), *filter(None, waiting)]))
+        return len({*self._leases.tokens(), *filter(None, waiting)})
 
     def _leave(self, code: ExitCode, reason: str) -> None:
         self._end = self._end or code
@@ -220,6 +224,8 @@ class DeviceLoop:
                 self._wait_for_work(job)
 
     def _wait_for_work(self, job: NoJob) -> None:
+        if self._control.wish is not Wish.RUN:  # heard with this answer: that is what there is to tell
+            return
         if job.seconds >= _GIVE_MEMORY_BACK_SECONDS:
             self._renderer.close()
         self._listener(Waiting(self._device.name, job.reason, job.seconds))
@@ -232,7 +238,8 @@ class DeviceLoop:
         """Wait for a while when the owner does not want work now."""
         if self._control.wish is Wish.PAUSE:
             self._give_back()
-            self._listener(Waiting(self._device.name, "paused", None))
+            where = " on the farm's site" if self._control.held_by_site else ""
+            self._listener(Waiting(self._device.name, f"paused{where}", None))
             self._control.wait_while_paused()
             return False
         reason = self._desk.why_wait()
@@ -269,7 +276,7 @@ class DeviceLoop:
         """Get the next frame while this one renders, where the farm lets a session hold several."""
         if not self._desk.settings.prefetch or self._ahead is not None or self._enough_frames():
             return
-        if self._control.wish is Wish.RUN and len(self._open_tokens()) < self._session.most_open_frames:
+        if self._control.wish is Wish.RUN and self._count_open() < self._session.most_open_frames:
             self._ahead = self._ahead_pool.submit(self._supply.next)
 
     def _enough_frames(self) -> bool:

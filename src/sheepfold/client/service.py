@@ -57,7 +57,7 @@ After=network-online.target
 [Service]
 ExecStart={" ".join(_systemd_quote(word) for word in command)}
 Restart=on-failure
-RestartPreventExitStatus=2 3 4 5 6
+RestartPreventExitStatus=2 3 4 5 6 7 8
 RestartSec=30
 KillSignal=SIGINT
 TimeoutStopSec=90

@@ -1,12 +1,13 @@
 """The life of one session with a farm: log in, ask for work, log in again when the farm has forgotten us."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import sheepfold
 from sheepfold.client.api import Farm
 from sheepfold.client.hardware import Hardware
-from sheepfold.protocol import extras
+from sheepfold.protocol import extras, limits
 from sheepfold.protocol.codes import ConfigStatus, EndpointKind, WorkStatus
 from sheepfold.protocol.messages import SessionAnswer, SessionRequest, WorkAnswer, WorkRequest
 
@@ -32,7 +33,7 @@ class LoginRefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who asks, with which machine."""
+    """Who asks, with which machine. `instance`: this cache folder; `run`: this start of the client."""
 
     login: str
     key: str
@@ -41,15 +42,24 @@ class Identity:
     cores: int
     memory_kib: int
     ui: str
+    instance: str = ""
+    run: str = ""
 
 
 class Session:
     """One login of one device. Threads may use it at the same time; only one of them logs in again."""
 
-    def __init__(self, farm: Farm, identity: Identity, wish: extras.Extras) -> None:
+    def __init__(
+        self,
+        farm: Farm,
+        identity: Identity,
+        wish: extras.Extras,
+        held: Callable[[], tuple[str, ...]] = lambda: (),
+    ) -> None:
+        """`held`: the leases whose finished frames this client still has, perhaps of an earlier run."""
         self.farm = farm
-        self._identity = identity
-        self._wish = wish
+        self._identity, self._held = identity, held
+        self._wish = replace(wish, instance=identity.instance, run=identity.run)
         self._lock = threading.Lock()
         self._number = 0
         self._answer: SessionAnswer | None = None
@@ -63,6 +73,11 @@ class Session:
     def agreed(self) -> extras.Extras | None:
         """What a Sheepfold farm grants; None at a plain SheepIt farm."""
         return extras.parse_extras(self._answer.extras) if self._answer else None
+
+    @property
+    def steered(self) -> bool:
+        """Whether the owner's wish comes from the farm's site, too."""
+        return self.agreed is not None and self.agreed.steered
 
     @property
     def heartbeat_seconds(self) -> float:
@@ -124,6 +139,7 @@ class Session:
             headless=True,
             os_version=machine.os_version,
             hwid=machine.hwid,
+            open_tokens=self._held()[-limits.MAX_OPEN_TOKENS :] or None,
         )
 
 

@@ -1,6 +1,5 @@
 """Brings a device its next frame: asks the farm, fetches and unpacks both archives."""
 
-import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import IntEnum
@@ -13,7 +12,9 @@ from sheepfold.client.events import Downloading, FarmStats, Level, Listener, Mes
 from sheepfold.client.fetch import Cache, DiskFullError, FetchError, FetchProgress, FetchStoppedError
 from sheepfold.client.leases import Lease, OpenLeases
 from sheepfold.client.session import LoginRefusedError, Session
+from sheepfold.client.steering import hear
 from sheepfold.client.unpack import UnpackError
+from sheepfold.client.waits import after_trouble, spread, step
 from sheepfold.protocol.codes import ArchiveKind, ErrorKind, WorkStatus
 from sheepfold.protocol.messages import ErrorReport, Stats, WorkAnswer, WorkRequest
 
@@ -95,6 +96,7 @@ class Supply:
         self._device, self._session, self._cache, self._leases = device, session, cache, leases
         self._listener, self._request, self._control = listener, request, control
         self._row = 0  # answers without work since the last frame
+        self._failures = 0  # questions without an answer, of a row
 
     def next(self) -> ReadyJob | NoJob:
         """The next frame with its archives on disk. Trouble comes back as a reason to wait, or to end."""
@@ -103,9 +105,11 @@ class Supply:
         except LoginRefusedError as error:
             return NoJob(str(error), end=ExitCode.LOGIN_REFUSED)
         except UnreachableError as error:
-            return self._wait(str(error), error.retry_after or _step(_AFTER_TROUBLE, self._row))
+            return self._no_answer(error, error.retry_after)
         except FarmError as error:
-            return self._wait(str(error), _step(_AFTER_TROUBLE, self._row))
+            return self._no_answer(error)
+        self._failures = 0
+        hear(answer.wish, self._control, self._listener)
         self._tidy(answer)
         if answer.job is None:
             return self._no_job(answer)
@@ -144,7 +148,7 @@ class Supply:
             self._row = 0
             return ready
         self.give_up(lease, kind, reason)
-        return self._wait(reason, _step(_AFTER_TROUBLE, self._row))
+        return self._wait(reason, step(_AFTER_TROUBLE, self._row))
 
     def _renderer(self, lease: Lease) -> Path:
         md5 = lease.job.renderer.md5
@@ -183,10 +187,14 @@ class Supply:
             reason, code = _ENDS[status]
             return NoJob(reason, end=code)
         reason, waits = _WAITS.get(status, (f"the farm answered with unknown status {status}", _GROWING))
-        pause = _step(waits, self._row)
+        pause = step(waits, self._row)
         if self._session.agreed is not None:
             pause = min(pause, _OWN_FARM_WAIT)
         return self._wait(reason, answer.wait_seconds or spread(pause))
+
+    def _no_answer(self, error: FarmError, told: float | None = None) -> NoJob:
+        self._failures += 1
+        return NoJob(str(error), after_trouble(self._failures - 1, told))
 
     def _wait(self, reason: str, seconds: float) -> NoJob:
         self._row += 1
@@ -208,15 +216,6 @@ def report_failure(farm: Farm, lease: Lease, kind: ErrorKind, log: str, listener
         farm.report_error(report, "\n".join([*lease.notes, log, ""]))
     except FarmError as error:
         listener(Message(Level.WARNING, f"the farm could not be told of the failure: {error}"))
-
-
-def spread(seconds: float) -> float:
-    """Up to a fifth more, so that a thousand machines do not come back in the same second."""
-    return seconds * random.uniform(1.0, 1.2)  # noqa: S311 - spreads load, hides nothing
-
-
-def _step(waits: tuple[float, ...], row: int) -> float:
-    return waits[min(row, len(waits) - 1)]
 
 
 def _stats(stats: Stats) -> FarmStats:

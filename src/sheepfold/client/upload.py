@@ -11,11 +11,11 @@ from sheepfold.client.api import FarmError, UnreachableError
 from sheepfold.client.events import FrameAccepted, FrameRefused, Level, Listener, Message, UploadDelayed
 from sheepfold.client.outbox import Entry, Outbox
 from sheepfold.client.session import LoginRefusedError, Session
+from sheepfold.client.waits import after_trouble
 from sheepfold.protocol.codes import ErrorKind, UploadStatus
 from sheepfold.protocol.messages import ErrorReport
 
 _PARALLEL = 2
-_FIRST_WAIT, _LONGEST_WAIT = 5.0, 600.0  # seconds
 _TRIES_OF_A_BAD_IMAGE = 3
 _KEPT_DAYS = 14
 _GIVE_UP = {
@@ -171,7 +171,7 @@ class Uploader:
         with self._tried:
             tries = self._tries[entry.id]
             tries.count += 1
-            pause = retry_after or min(_FIRST_WAIT * 2 ** (tries.count - 1), _LONGEST_WAIT)
+            pause = after_trouble(tries.count - 1, retry_after)
             tries.due = time.monotonic() + pause
         if verdict is not Verdict.LATER:
             self._outbox.remove(entry)

@@ -3,6 +3,7 @@
 import signal
 import tempfile
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from sheepfold.client.discovery import find_farms
 from sheepfold.client.events import Level, Listener, Message, Stopping
 from sheepfold.client.fetch import Cache
 from sheepfold.client.hardware import read_hardware
-from sheepfold.client.instance import AlreadyRunningError, only_one
+from sheepfold.client.instance import AlreadyRunningError, instance_name, only_one
 from sheepfold.client.loop import Desk, DeviceLoop, Renderer
 from sheepfold.client.outbox import Entry, Outbox
 from sheepfold.client.sandbox import Cage, NoCageError, choose_cage
@@ -99,6 +100,8 @@ def _identity(settings: Settings) -> Identity:
         cores=min(settings.cores or hardware.cores, hardware.cores),
         memory_kib=min(settings.memory // 1024, hardware.ram_kib) if settings.memory else hardware.ram_kib,
         ui="GuiText",
+        instance=instance_name(settings.cache_dir),
+        run=uuid.uuid4().hex[:12],
     )
 
 
