@@ -13,6 +13,18 @@ class Device(models.IntegerChoices):
     GPU = 1
 
 
+class StopWish(models.TextChoices):
+    """The owner wants the client on the machine to end. `STOPPED`: it did; forgotten when it comes again."""
+
+    NONE = ""
+    AFTER_FRAME = "stop-after-frame"
+    NOW = "stop-now"
+    STOPPED = "stopped"
+
+
+STOPPING = (StopWish.AFTER_FRAME, StopWish.NOW)
+
+
 class Machine(models.Model):
     """A computer. `fingerprint` tells machines of one user apart: hardware id if sent, else name and hardware."""
 
@@ -30,7 +42,7 @@ class Machine(models.Model):
     gpu_power = models.FloatField(null=True)
     paused = models.BooleanField(default=False)  # by its owner
     disabled_reason = models.TextField(default="")  # by the farm; empty: not disabled
-    wish = models.CharField(max_length=20, default="")  # pause, resume, stop: told at the next heartbeat
+    wish = models.CharField(max_length=20, default="")  # a StopWish; told with each answer to the machine
     created_at = models.DateTimeField(auto_now_add=True)
     seen_at = models.DateTimeField(null=True)
 
@@ -66,6 +78,11 @@ class Session(models.Model):
     compute_method = models.SmallIntegerField(default=1)
     cores = models.IntegerField(null=True)  # as the last job request said
     ram_max_kib = models.BigIntegerField(null=True)
+    instance = models.CharField(
+        max_length=64, default="", db_default=""
+    )  # the client's folder, as Sheepfold's client says it
+    run = models.CharField(max_length=64, default="", db_default="")  # the start of the client
+    obeys = models.CharField(max_length=20, default="", db_default="")  # the owner's wish that the client says it obeys
     frames_done = models.IntegerField(default=0)
     started_at = models.DateTimeField()
     heard_at = models.DateTimeField()
