@@ -47,7 +47,7 @@ MIDDLEWARE = [
     "sheepfold.server.web.middleware.SafetyHeaders",
     "sheepfold.server.web.middleware.Gzip",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "sheepfold.server.web.middleware.StaticFiles",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

@@ -1,7 +1,6 @@
 """Sends stored bytes to browsers without reading them into memory, in ranges where asked (a film can be wound)."""
 
 import re
-from collections.abc import AsyncIterator
 from urllib.parse import quote
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
@@ -58,11 +57,3 @@ def _range(header: str, size: int) -> tuple[int, int] | None:
     start = int(first) if first else max(0, size - int(last))
     end = min(size, int(last) + 1) if first and last else size
     return (start, end) if start < end else None
-
-
-def stream_of(chunks: AsyncIterator[bytes], *, filename: str, media_type: str) -> StreamingHttpResponse:
-    """A file that is made while it is sent."""
-    response = StreamingHttpResponse(chunks, content_type=media_type)
-    response.headers["Content-Disposition"] = disposition(filename, attached=True)
-    response.headers["X-Accel-Buffering"] = "no"
-    return response

@@ -6,6 +6,8 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
 from django.shortcuts import render
+from whitenoise.middleware import WhiteNoiseMiddleware
+from whitenoise.responders import StaticFile
 
 from sheepfold.server.core.errors import FarmError
 
@@ -71,6 +73,23 @@ class Gzip(GZipMiddleware):
         if response.headers.get("Content-Type", "").partition(";")[0] not in COMPRESSED:
             return response
         return super().process_response(request, response)
+
+
+class StaticFiles(WhiteNoiseMiddleware):  # type: ignore[misc]  # WhiteNoise brings no types
+    """WhiteNoise streams a file in pieces, which Django can only gather again; ours have 90 KB at most."""
+
+    @staticmethod
+    def serve(static_file: StaticFile, request: HttpRequest) -> HttpResponse:
+        """The file, a part of it, or that it has not changed."""
+        found = static_file.get_response(request.method, request.META)
+        response = HttpResponse(status=int(found.status))
+        if found.file is not None:
+            with found.file as file:
+                response.content = file.read()
+        del response.headers["Content-Type"]
+        for name, value in found.headers:
+            response.headers[name] = value
+        return response
 
 
 class FailurePages:
