@@ -1,10 +1,12 @@
 """A real server for tests: the farm's application on a real socket, over the test's database."""
 
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+import structlog
 import uvicorn
 
 from sheepfold.server.asgi import make_application
@@ -43,3 +45,20 @@ def server(transactional_db: None) -> Iterator[Server]:
         yield Server(*listening.getsockname()[:2])
         running.should_exit = True
         thread.join()
+
+
+@pytest.fixture
+def exceptions(caplog: pytest.LogCaptureFixture) -> Iterator[list[str]]:
+    """Whatever reaches the log with a stack trace from now on, from the farm or from a library."""
+    found: list[str] = []
+
+    def note(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        if event.get("exc_info"):
+            found.append(repr(sys.exc_info()[1]))
+        return event
+
+    before = structlog.get_config()["processors"]
+    structlog.configure(processors=[note, *before])
+    yield found
+    structlog.configure(processors=before)
+    found += [record.getMessage() for record in caplog.records if record.exc_info]

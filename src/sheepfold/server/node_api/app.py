@@ -5,16 +5,19 @@ import time
 from collections.abc import Awaitable, Callable
 
 import structlog
-from django.db import DatabaseError
-from starlette.requests import Request
+from django.db import InterfaceError, InternalError, OperationalError
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from sheepfold.protocol import codec
+from sheepfold.protocol.codes import HeartbeatStatus, UploadStatus, WorkStatus
+from sheepfold.protocol.messages import ErrorAnswer, HeartbeatAnswer, UploadAnswer, WorkAnswer
 from sheepfold.server.node_api import archives, frames, jobs, logins
-from sheepfold.server.node_api.counters import REQUEST_SECONDS
+from sheepfold.server.node_api.counters import BROKEN, REQUEST_SECONDS
 from sheepfold.server.node_api.desk import Desk
-from sheepfold.server.node_api.wire import TooLarge
+from sheepfold.server.node_api.wire import TooLarge, xml_answer
 
 log = structlog.get_logger()
 
@@ -33,6 +36,18 @@ ENDPOINTS: dict[str, Endpoint] = {
     "/server/chunk.php": archives.download_chunk,
     "/server/send_frame.php": frames.receive_frame,
 }
+
+# What each endpoint answers where the farm itself is at fault: every generation takes it and comes again, while a 5xx
+# ends some. A login has no such word: there 503 lets them wait.
+APOLOGIES: dict[str, bytes] = {
+    "/server/logout.php": b"<logout/>",
+    "/server/speedtest.php": b"<speedtest/>",
+    "/server/request_job.php": codec.encode_work_answer(WorkAnswer(WorkStatus.NO_JOB)),
+    "/server/keepmealive.php": codec.encode_heartbeat_answer(HeartbeatAnswer(HeartbeatStatus.OK)),
+    "/server/error.php": codec.encode_error_answer(ErrorAnswer()),
+    "/server/send_frame.php": codec.encode_upload_answer(UploadAnswer(UploadStatus.UPLOAD_FAILED)),
+}
+DOWNLOADS = frozenset({"/server/archive.php", "/server/binary.php", "/server/chunk.php"})  # know one refusal, 404
 
 
 def node_routes(desk: Desk) -> list[Route]:
@@ -61,11 +76,23 @@ def _served(endpoint: Endpoint, desk: Desk) -> Served:
             return await endpoint(request, desk)
         except TooLarge:
             return Response("The request is larger than any client's.", 413, media_type="text/plain")
-        except DatabaseError as error:
+        except (OperationalError, InterfaceError, InternalError) as error:
             log.error("database not reached", path=request.url.path, error=str(error))
             return Response("The farm's database does not answer; try again soon.", 503, media_type="text/plain")
+        except ClientDisconnect:
+            raise
+        except Exception:  # the top of a machine's request
+            log.exception("request broke", path=request.url.path)
+            return _apology(request.url.path)
 
     return serve
+
+
+def _apology(path: str) -> Response:
+    BROKEN.labels(path.rpartition("/")[2].removesuffix(".php")).inc()
+    if path in APOLOGIES:
+        return xml_answer(APOLOGIES[path])
+    return Response(status_code=404 if path in DOWNLOADS else 503)
 
 
 class SingleSlashes:

@@ -11,6 +11,7 @@ REQUEST_SECONDS = Histogram(
     ["endpoint", "status"],
     buckets=REQUEST_BUCKETS,
 )
+BROKEN = Counter("sheepfold_node_broken_requests", "Requests of machines that met a mistake of the farm.", ["endpoint"])
 LOGINS = Counter("sheepfold_logins", "Answers to machines that log in.", ["answer"])
 WORK = Counter("sheepfold_work", "Answers to machines that ask for a tile; `ok` is a claim.", ["answer"])
 UPLOADS = Counter("sheepfold_uploads", "Answers to uploaded frames.", ["answer"])
