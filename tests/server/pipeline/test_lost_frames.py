@@ -13,13 +13,17 @@ from sheepfold.server.frames.models import TileFailure, TileStatus
 from sheepfold.server.machines.models import Session
 from sheepfold.server.machines.queries import SessionFacts
 from sheepfold.server.pipeline.heartbeats import Beat, expire_due, serve_heartbeats
-from sheepfold.server.pipeline.uploads import Awaited, Received, look_up, settle
+from sheepfold.server.pipeline.uploads import Awaited, Known, Received, look_up, settle
 from sheepfold.server.pipeline.work import WorkDesk, WorkQuery
 from sheepfold.server.results.actions import KeptImage
-from sheepfold.server.results.checks import ImageFacts
+from sheepfold.server.results.checks import ImageFacts, NotAnImage
+from sheepfold.server.results.models import Result, Verdict
 from tests.server.farm import later, make_project, make_session_with_token, statuses
 
 pytestmark = pytest.mark.django_db
+
+REF = BlobRef("0" * 64, "0" * 32, 10, "image/png")
+IMAGE = KeptImage(ImageFacts("PNG", 64, 36, constant=False, thumbnail=b""), REF, REF)
 
 
 @pytest.fixture
@@ -118,8 +122,42 @@ def test_a_result_that_comes_after_all_is_taken(clock: Clock, session: SessionFa
 
     (found,) = look_up([FrameUpload(project.pk, 1, token or "", rendertime=6)])
     assert isinstance(found, Awaited)
-    ref = BlobRef("0" * 64, "0" * 32, 10, "image/png")
-    image = KeptImage(ImageFacts("PNG", 64, 36, constant=False, thumbnail=b""), ref, ref)
 
-    assert settle([Received(found, image)]) == [UploadStatus.OK]
+    assert settle([Received(found, IMAGE)]) == [UploadStatus.OK]
     assert statuses(project)[0] == TileStatus.DONE
+
+
+def test_a_result_that_somebody_else_has_sent_is_counted_once_and_not_looked_into(
+    clock: Clock, session: SessionFacts
+) -> None:
+    project = make_project(tiles=1)
+    clock.set(0)
+    token = ask(session)
+    clock.set(1441)
+    faster, _ = make_session_with_token(now=clock.moment)
+    ask(faster)
+    (awaited,) = look_up([FrameUpload(project.pk, 1, Lease.objects.get(session=faster.id).token, rendertime=6)])
+    assert isinstance(awaited, Awaited)
+    settle([Received(awaited, IMAGE)])
+    late = FrameUpload(project.pk, 1, token or "", rendertime=6)
+
+    answers = [look_up([late]), look_up([late])]
+
+    assert answers == [[Known(UploadStatus.OK)]] * 2
+    assert list(Result.objects.order_by("id").values_list("verdict", flat=True)) == [Verdict.ACCEPTED, Verdict.LATE]
+
+
+def test_a_bad_result_is_still_bad_after_somebody_else_has_sent_a_good_one(clock: Clock, session: SessionFacts) -> None:
+    project = make_project(tiles=1)
+    clock.set(0)
+    bad = FrameUpload(project.pk, 1, ask(session) or "", rendertime=6)
+    (refused,) = look_up([bad])
+    assert isinstance(refused, Awaited)
+    assert settle([Received(refused, NotAnImage("no"))]) == [UploadStatus.NOT_AN_IMAGE]
+    other, _ = make_session_with_token(now=clock.moment)
+    ask(other)
+    (awaited,) = look_up([FrameUpload(project.pk, 1, Lease.objects.get(session=other.id).token, rendertime=6)])
+    assert isinstance(awaited, Awaited)
+    settle([Received(awaited, IMAGE)])
+
+    assert look_up([bad]) == [Known(UploadStatus.NOT_AN_IMAGE)]

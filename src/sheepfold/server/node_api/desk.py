@@ -1,13 +1,10 @@
 """What the node API of one process shares: the database thread, the work desk, the processes that decode images."""
 
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 
 from sheepfold.server.core.group_commit import GroupCommit
 from sheepfold.server.pipeline.work import WorkDesk
-
-DECODERS = 2  # processes; decoding a frame takes 12 ms, forty times a claim
+from sheepfold.server.results.decoders import Decoders
 
 
 @dataclass(slots=True)
@@ -16,9 +13,7 @@ class Desk:
 
     commits: GroupCommit = field(default_factory=GroupCommit)
     work: WorkDesk = field(default_factory=WorkDesk)
-    decoders: ProcessPoolExecutor = field(
-        default_factory=lambda: ProcessPoolExecutor(DECODERS, multiprocessing.get_context("forkserver"))
-    )
+    decoders: Decoders = field(default_factory=Decoders)
 
     def open(self) -> None:
         """Start the database thread."""
@@ -27,4 +22,4 @@ class Desk:
     def close(self) -> None:
         """Answer what was handed in, then stop."""
         self.commits.stop()
-        self.decoders.shutdown()
+        self.decoders.close()

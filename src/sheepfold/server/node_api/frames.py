@@ -21,7 +21,7 @@ from sheepfold.server.node_api.multipart import BadUpload, receive_file
 from sheepfold.server.node_api.wire import TooLarge, merged, query_params, xml_answer
 from sheepfold.server.pipeline.uploads import Awaited, Known, Received, give_up, look_up, settle
 from sheepfold.server.results.actions import KeptImage
-from sheepfold.server.results.checks import ImageFacts, NotAnImage, inspect
+from sheepfold.server.results.checks import ImageFacts, Inspected, NotAnImage, Oversized, pixel_limit
 
 log = structlog.get_logger()
 
@@ -66,7 +66,7 @@ async def _take(desk: Desk, upload: FrameUpload, path: Path | None) -> UploadSta
 
 
 async def _settle(desk: Desk, found: Awaited, path: Path) -> UploadStatus:
-    facts = await asyncio.get_running_loop().run_in_executor(desk.decoders, inspect, path)
+    facts = await desk.decoders.inspect(path, pixel_limit(found.width, found.height))
     try:
         image = await asyncio.to_thread(_keep, path, facts)
     except (OSError, Unavailable) as error:
@@ -76,8 +76,8 @@ async def _settle(desk: Desk, found: Awaited, path: Path) -> UploadStatus:
     return await desk.commits.run(settle, Received(found, image))
 
 
-def _keep(path: Path, facts: ImageFacts | NotAnImage) -> KeptImage | NotAnImage:
-    if isinstance(facts, NotAnImage):
+def _keep(path: Path, facts: Inspected) -> KeptImage | NotAnImage | Oversized:
+    if not isinstance(facts, ImageFacts):
         return facts
     blob = store().keep(path, MEDIA_TYPES.get(facts.format, "application/octet-stream"))
     return KeptImage(facts, blob, store().keep_bytes(facts.thumbnail, THUMBNAIL_TYPE))

@@ -28,7 +28,7 @@ from sheepfold.server.pipeline.finishing import finish_done_projects
 from sheepfold.server.pipeline.trials import TRIAL_PROJECT, judge_trial, record_trials
 from sheepfold.server.results import queries as results
 from sheepfold.server.results.actions import Arrival, KeptImage, record_accepted, record_refused
-from sheepfold.server.results.checks import NotAnImage
+from sheepfold.server.results.checks import NotAnImage, Oversized
 from sheepfold.server.results.models import Verdict
 from sheepfold.server.results.points import believable_rendertime
 from sheepfold.server.results.verdicts import Expectation, Judgement, judge
@@ -58,7 +58,7 @@ class Received:
     """An upload whose image was decoded, and kept if it is one."""
 
     awaited: Awaited
-    image: KeptImage | NotAnImage
+    image: KeptImage | NotAnImage | Oversized
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,8 @@ Lookup = Awaited | Known
 
 
 def look_up(uploads: Sequence[FrameUpload]) -> list[Lookup]:
-    """What is known of each upload's lease. A token that was accepted before is answered 0 again."""
+    """What is known of each upload's lease. A token that was accepted before is answered 0 again; an upload whose
+    tile somebody else has done meanwhile is counted here, before anybody decodes it."""
     leases = Lease.objects.filter(token__in={upload.extras for upload in uploads})
     rows = {lease.token: lease for lease in leases.select_related("session__machine", "tile__project").only(*_READ)}
     return [_look_up(upload, rows.get(upload.extras)) for upload in uploads]
@@ -85,6 +86,7 @@ _READ = (
     "session__status",
     "session__generation",
     "session__machine__user_id",
+    "tile__status",
     "tile__project__owner_id",
     "tile__project__width",
     "tile__project__height",
@@ -97,7 +99,10 @@ def _look_up(upload: FrameUpload, row: Lease | None) -> Lookup:
     if row is None:
         return Known(UploadStatus.SESSION_DISABLED)
     status = _known_status(upload, row)
-    return Known(status, Generation(row.session.generation)) if status is not None else _awaited(upload, row)
+    if status is not None:
+        return Known(status, Generation(row.session.generation))
+    awaited = _awaited(upload, row)
+    return Known(_count_late(awaited), awaited.generation) if _is_late(row) else awaited
 
 
 def _known_status(upload: FrameUpload, row: Lease) -> UploadStatus | None:
@@ -106,6 +111,15 @@ def _known_status(upload: FrameUpload, row: Lease) -> UploadStatus | None:
     if row.end == LeaseEnd.ACCEPTED:
         return UploadStatus.OK
     return UploadStatus.SESSION_DISABLED if row.session.status == SessionStatus.DISABLED else None
+
+
+def _is_late(row: Lease) -> bool:
+    return row.end != LeaseEnd.OPEN and row.tile.status == TileStatus.DONE
+
+
+def _count_late(awaited: Awaited) -> UploadStatus:
+    """The answer of the first time, if it came before."""
+    return STATUS_OF[record_refused(arrival=awaited.arrival, verdict=Verdict.LATE, constant=False, now=now())]
 
 
 def _awaited(upload: FrameUpload, row: Lease) -> Awaited:
@@ -139,12 +153,13 @@ def settle(received: Sequence[Received]) -> list[UploadStatus]:
 
 def _judge(one: Received) -> Judgement:
     image, arrival = one.image, one.awaited.arrival
-    if isinstance(image, NotAnImage):
-        return judge(image, Expectation(0, 0, others_have_content=False, agreed_constant=False))
+    width, height = one.awaited.width, one.awaited.height
+    if not isinstance(image, KeptImage):
+        return judge(image, Expectation(width, height, others_have_content=False, agreed_constant=False))
     doubtful = image.facts.constant
     expected = Expectation(
-        width=one.awaited.width,
-        height=one.awaited.height,
+        width=width,
+        height=height,
         others_have_content=doubtful and results.others_have_content(arrival.project_id, arrival.machine_id),
         agreed_constant=doubtful and results.another_sent_one_colour(arrival.tile_id, arrival.machine_id),
     )

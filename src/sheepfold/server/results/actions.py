@@ -101,21 +101,24 @@ def _ledger_rows(arrival: Arrival, result_id: int, now: datetime) -> tuple[tuple
     )
 
 
-def record_refused(*, arrival: Arrival, verdict: Verdict, constant: bool, now: datetime) -> None:
-    """An image that the farm does not take; it is counted, not kept. The same upload counts once."""
-    Result.objects.get_or_create(
+def record_refused(*, arrival: Arrival, verdict: Verdict, constant: bool, now: datetime) -> Verdict:
+    """An image that the farm does not take; it is counted, not kept.
+
+    The same upload counts once, and what was thought of it the first time is returned.
+    """
+    # not get_or_create: two web processes may each have counted it, and then there are two rows
+    row = Result.objects.filter(lease_token=arrival.lease_token).first() or Result.objects.create(
         lease_token=arrival.lease_token,
-        defaults={
-            "tile_id": arrival.tile_id,
-            "project_id": arrival.project_id,
-            "machine_id": arrival.machine_id,
-            "verdict": verdict,
-            "constant": constant,
-            "rendertime": arrival.rendertime,
-            "memory_kib": arrival.memory_kib,
-            "created_at": now,
-        },
+        tile_id=arrival.tile_id,
+        project_id=arrival.project_id,
+        machine_id=arrival.machine_id,
+        verdict=verdict,
+        constant=constant,
+        rendertime=arrival.rendertime,
+        memory_kib=arrival.memory_kib,
+        created_at=now,
     )
+    return Verdict(row.verdict)
 
 
 @dataclass(frozen=True, slots=True)

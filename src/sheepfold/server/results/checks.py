@@ -13,8 +13,15 @@ import OpenImageIO as oiio  # noqa: N813  the name that its own documentation us
 from PIL import Image, UnidentifiedImageError
 
 MAX_PIXELS = 1 << 28  # 16k x 16k; a bomb claims far more than its bytes can hold
+MAX_CHANNELS = 512  # all passes of ten view layers have 400; memory is bounded besides
+MAX_REASON = 200  # signs
+TOLERATED = 4  # times the expected pixels: what is larger than that is refused for its size without being decoded
 THUMBNAIL = (320, 320)
 PILLOW_FORMATS = ("PNG", "JPEG", "WEBP", "TGA", "BMP", "SGI", "JPEG2000")
+FILM_MAGIC = (  # first bytes: OpenImageIO would otherwise try fifty other formats on a stranger's file
+    b"\x76\x2f\x31\x01", b"#?RADIANCE", b"#?RGBE", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"SDPX", b"XPDS",
+    b"\x80\x2a\x5f\xd7", b"\xd7\x5f\x2a\x80",
+)  # fmt: skip
 FILM_FORMATS = {"openexr": "OPEN_EXR", "hdr": "HDR", "tiff": "TIFF", "dpx": "DPX", "cineon": "CINEON"}
 
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
@@ -37,23 +44,47 @@ class NotAnImage:
 
     reason: str
 
+    @classmethod
+    def said(cls, words: str) -> "NotAnImage":
+        """In a decoder's words: some write a line for each row, or repeat what the file holds."""
+        line = next(iter(words.strip().splitlines()), "it does not fit into memory")
+        return cls("".join(sign for sign in line if sign.isprintable())[:MAX_REASON])
 
-def inspect(path: Path) -> ImageFacts | NotAnImage:
+
+@dataclass(frozen=True, slots=True)
+class Oversized:
+    """An image with far more pixels than were asked for. It was not decoded."""
+
+    width: int
+    height: int
+
+
+Inspected = ImageFacts | NotAnImage | Oversized
+
+
+def pixel_limit(width: int, height: int) -> int:
+    """The most pixels of an image that are worth decoding where one of this size is expected; 0 x 0: any size."""
+    return min(MAX_PIXELS, width * height * TOLERATED) if width and height else MAX_PIXELS
+
+
+def inspect(path: Path, most_pixels: int = MAX_PIXELS) -> Inspected:
     """Decode a file wholly: a truncated image is none."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            return _with_pillow(path)
+            return _with_pillow(path, most_pixels)
     except UnidentifiedImageError:
-        return _with_openimageio(path)
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        return NotAnImage(str(error))
+        return _with_openimageio(path, most_pixels)
+    except (OSError, ValueError, SyntaxError, EOFError, MemoryError, Image.DecompressionBombError) as error:
+        return NotAnImage.said(str(error))
     except Image.DecompressionBombWarning as error:
-        return NotAnImage(str(error))
+        return NotAnImage.said(str(error))
 
 
-def _with_pillow(path: Path) -> ImageFacts | NotAnImage:
+def _with_pillow(path: Path, most_pixels: int) -> Inspected:
     with Image.open(path, formats=PILLOW_FORMATS) as image:
+        if image.width * image.height > most_pixels:
+            return Oversized(image.width, image.height)
         image.verify()  # checksums, where the format has them; decoding alone forgives a PNG's missing end
     with Image.open(path, formats=PILLOW_FORMATS) as image:
         image.load()
@@ -81,25 +112,30 @@ def _thumbnail(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def _with_openimageio(path: Path) -> ImageFacts | NotAnImage:
+def _with_openimageio(path: Path, most_pixels: int) -> Inspected:
+    with path.open("rb") as file:
+        known = file.read(16).startswith(FILM_MAGIC)
+    if not known:
+        return NotAnImage("no image format that the farm knows")
     source = oiio.ImageInput.open(str(path))
     if source is None:
-        oiio.geterror()  # it would be printed at exit otherwise
-        return NotAnImage("no image format that the farm knows")
+        return NotAnImage.said(oiio.geterror())
     kind = FILM_FORMATS.get(source.format_name())
     spec = source.spec()
     source.close()
     if kind is None:
         return NotAnImage(f"{path.suffix or 'this'} is not an image that Blender writes")
-    if spec.width * spec.height > MAX_PIXELS:
-        return NotAnImage(f"{spec.width} x {spec.height} pixels are more than the farm takes")
+    if spec.nchannels > MAX_CHANNELS:
+        return NotAnImage(f"{spec.nchannels} channels are more than the farm takes")
+    if spec.width * spec.height * spec.depth > most_pixels:
+        return Oversized(spec.width, spec.height)
     return _film_facts(path, kind)
 
 
-def _film_facts(path: Path, kind: str) -> ImageFacts | NotAnImage:
+def _film_facts(path: Path, kind: str) -> Inspected:
     buffer = oiio.ImageBuf(str(path))
     if not buffer.read(force=True):
-        return NotAnImage(buffer.geterror())
+        return NotAnImage.said(buffer.geterror())
     stats = oiio.ImageBufAlgo.computePixelStats(buffer)
     return ImageFacts(
         format=kind,

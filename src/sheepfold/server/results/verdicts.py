@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sheepfold.server.results.checks import ImageFacts, NotAnImage
+from sheepfold.server.results.checks import Inspected, NotAnImage, Oversized
 from sheepfold.server.results.models import Verdict
 
 
@@ -24,11 +24,12 @@ class Judgement:
     reason: str = ""
 
 
-def judge(image: ImageFacts | NotAnImage, expected: Expectation) -> Judgement:
+def judge(image: Inspected, expected: Expectation) -> Judgement:
     """Whether the image can be the frame."""
     if isinstance(image, NotAnImage):
         return Judgement(Verdict.UNDECODABLE, f"the file is not a readable image: {image.reason}")
-    if expected.width and (image.width, image.height) != (expected.width, expected.height):
+    as_expected = (image.width, image.height) == (expected.width, expected.height)
+    if isinstance(image, Oversized) or (expected.width and not as_expected):
         return Judgement(
             Verdict.WRONG_SIZE,
             f"the image has {image.width} x {image.height} pixels, the scene {expected.width} x {expected.height}",
