@@ -39,6 +39,15 @@ def pytest_unconfigure() -> None:
     shutil.rmtree(DATA_DIR, ignore_errors=True)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What tests measured without asserting it: how long a farm needs to be back after each fault."""
+    reports = [report for reports in terminalreporter.stats.values() for report in reports]
+    lines = {f"{name}: {value}" for report in reports for name, value in getattr(report, "user_properties", ())}
+    if lines:
+        terminalreporter.section("measured")
+        terminalreporter.write("".join(f"{line}\n" for line in sorted(lines)))
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The PostgreSQL worker leaves out what the other one does as well."""
     if ON_POSTGRESQL:

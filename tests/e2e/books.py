@@ -20,6 +20,7 @@ class Books:
 
     data_dir: Path
     execute: Callable[[str], Any]
+    close: Callable[[], None]
 
     def rows(self, statement: str) -> list[tuple[Any, ...]]:
         """All rows of a query."""
@@ -100,7 +101,10 @@ class Books:
 
 def open_books(farm: EmptyFarm) -> Books:
     """Reads whatever is committed at the moment of each query."""
-    if farm.database_url:
-        return Books(farm.data_dir, psycopg.connect(farm.database_url, autocommit=True).execute)
     path = farm.data_dir / "sheepfold.sqlite3"
-    return Books(farm.data_dir, sqlite3.connect(path, isolation_level=None, timeout=30).execute)
+    connection: Any = (
+        psycopg.connect(farm.database_url, autocommit=True)
+        if farm.database_url
+        else sqlite3.connect(path, isolation_level=None, timeout=30)
+    )
+    return Books(farm.data_dir, connection.execute, connection.close)

@@ -41,8 +41,8 @@ class FarmProcess:
     url: str = ""
     _process: "subprocess.Popen[bytes] | None" = None
 
-    def start(self) -> None:
-        """Serve, at the same address as before; returns when the address is taken."""
+    def start(self) -> str:
+        """Serve, at the same address as before; returns the address when it is taken."""
         port = self.url.rpartition(":")[2] or "0"
         command = [sys.executable, "-m", "sheepfold", "serve", "--host", "127.0.0.1", "--port", port]
         said = self.log.stat().st_size if self.log.exists() else 0
@@ -52,6 +52,7 @@ class FarmProcess:
         wait_until(lambda: b"Ctrl-C ends it." in self.log.read_bytes()[said:], f"the farm starts, see {self.log}")
         greeting = self.log.read_text()[said:].splitlines()
         self.url = next(line.split()[-1] for line in greeting if line.startswith("Sheepfold is at "))
+        return self.url
 
     def kill(self) -> None:
         """`kill -9` of every process at once, as a power cut does it."""

@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -17,25 +18,63 @@ OPTIONS = ("max_connections=200", "listen_addresses=")
 CARELESS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 
 
+@dataclass(frozen=True)
+class PostgresServer:
+    """A server and its folder. It may be killed and started again."""
+
+    folder: Path
+    options: Sequence[str]
+
+    @property
+    def url(self) -> str:
+        """Of the database `sheepfold`."""
+        return f"postgresql://sheepfold@{quote(str(self.folder), safe='')}/sheepfold"
+
+    def create(self) -> None:
+        """Make the folder's contents. Raises CannotInstall, CannotStart."""
+        user = _unprivileged_user()
+        if user:
+            shutil.chown(self.folder, user)
+        _run(user, _programs() / "initdb", "-D", self._data, "-U", "sheepfold", "-A", "trust", "-E", "UTF8", "-N")
+
+    def make_database(self) -> None:
+        """The one that `url` names. The server must run."""
+        _run(_unprivileged_user(), _programs() / "createdb", "-h", self.folder, "-U", "sheepfold", "sheepfold")
+
+    def start(self) -> None:
+        """Returns when it takes connections, after a kill with what was committed before."""
+        words = " ".join(f"-c {option}" for option in (*OPTIONS, *self.options))
+        self._control("-l", self.folder / "log", "-o", f"{words} -k {self.folder}", "start")
+
+    def stop(self) -> None:
+        """End it without saving anything."""
+        self._control("-m", "immediate", "stop")
+
+    def process_id(self) -> int:
+        """Of the parent of all its processes."""
+        return int((self._data / "postmaster.pid").read_text().splitlines()[0])
+
+    @property
+    def _data(self) -> Path:
+        return self.folder / "data"
+
+    def _control(self, *words: str | Path) -> None:
+        _run(_unprivileged_user(), _programs() / "pg_ctl", "-D", self._data, "-w", *words)
+
+
 @contextmanager
 def temporary_postgres(options: Sequence[str] = ()) -> Iterator[str]:
     """The URL of a running server with an empty database `sheepfold`. Raises CannotInstall, CannotStart."""
-    programs = _programs()
     folder = Path(tempfile.mkdtemp(prefix="sheepfold-postgres-"))
-    user = _unprivileged_user()
-    if user:
-        shutil.chown(folder, user)
-    data = folder / "data"
     try:
-        _run(user, programs / "initdb", "-D", data, "-U", "sheepfold", "-A", "trust", "-E", "UTF8", "-N")
-        words = " ".join(f"-c {option}" for option in (*OPTIONS, *options))
-        control = (programs / "pg_ctl", "-D", data, "-w", "-l", folder / "log")
-        _run(user, *control, "-o", f"{words} -k {folder}", "start")
+        server = PostgresServer(folder, options)
+        server.create()
+        server.start()
         try:
-            _run(user, programs / "createdb", "-h", folder, "-U", "sheepfold", "sheepfold")
-            yield f"postgresql://sheepfold@{quote(str(folder), safe='')}/sheepfold"
+            server.make_database()
+            yield server.url
         finally:
-            _run(user, *control, "-m", "immediate", "stop")
+            server.stop()
     finally:
         shutil.rmtree(folder)
 

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sheepfold.environment.system import CannotInstall, CannotStart
@@ -21,28 +22,49 @@ PORTS = (
 START_SECONDS = 60
 
 
+@dataclass
+class S3Server:
+    """The server and its folder. It may be killed and started again: then it has the same address and the same data."""
+
+    folder: Path
+    _ports: dict[str, int] = field(default_factory=lambda: dict(zip(PORTS, _free_ports(len(PORTS)), strict=True)))
+    _process: "subprocess.Popen[bytes] | None" = None
+
+    @property
+    def endpoint(self) -> str:
+        """Its URL."""
+        return f"http://127.0.0.1:{self._ports['s3.port']}"
+
+    def start(self) -> None:
+        """Returns when the bucket is there. Raises CannotInstall, CannotStart."""
+        command = [
+            _program(), "mini", f"-dir={self.folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
+            "-webdav=false", "-admin.ui=false", f"-bucket={BUCKET}", f"-s3.config={_identities(self.folder)}",
+            *(f"-{name}={port}" for name, port in self._ports.items()),
+        ]  # fmt: skip
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        _wait_for(self._ports["s3.port"], self.folder / "log")
+
+    def kill(self) -> None:
+        """End it at once."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+
 @contextmanager
 def s3_server(folder: Path) -> Iterator[str]:
     """The endpoint's URL; its data lie in the folder. The bucket exists; only KEY_ID may use it.
 
     Raises CannotInstall, CannotStart.
     """
-    ports = dict(zip(PORTS, _free_ports(len(PORTS)), strict=True))
-    command = [
-        _program(), "mini", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
-        "-webdav=false", "-admin.ui=false", f"-bucket={BUCKET}", f"-s3.config={_identities(folder)}",
-        *(f"-{name}={port}" for name, port in ports.items()),
-    ]  # fmt: skip
-    with (
-        (folder / "log").open("wb") as log,
-        subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True) as server,
-    ):
-        try:
-            endpoint = f"http://127.0.0.1:{ports['s3.port']}"
-            _wait_for(ports["s3.port"], folder / "log")
-            yield endpoint
-        finally:
-            server.kill()
+    server = S3Server(folder)
+    try:
+        server.start()
+        yield server.endpoint
+    finally:
+        server.kill()
 
 
 def _program() -> str:

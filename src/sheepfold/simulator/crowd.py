@@ -39,13 +39,13 @@ class Stage:
     seconds: float  # after which the crowd gives up
 
 
-def simulate(crowd: Crowd, stage: Stage) -> Ledger:
-    """Run the scenario. Returns what the machines saw."""
-    return asyncio.run(_simulate(crowd, stage))
+def simulate(crowd: Crowd, stage: Stage, ledger: Ledger | None = None) -> Ledger:
+    """Run the scenario. Returns what the machines saw; who gives a ledger of its own may read it meanwhile."""
+    return asyncio.run(_simulate(crowd, stage, ledger or Ledger()))
 
 
-async def _simulate(crowd: Crowd, stage: Stage) -> Ledger:
-    ledger, over = Ledger(), asyncio.Event()
+async def _simulate(crowd: Crowd, stage: Stage, ledger: Ledger) -> Ledger:
+    over = asyncio.Event()
     async with _http(crowd.machines) as http, asyncio.TaskGroup() as tasks:
         for machine in _machines(crowd, http, ledger, over):
             tasks.create_task(machine.live())

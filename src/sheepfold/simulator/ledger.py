@@ -44,20 +44,24 @@ class FarmBooks:
 
 @dataclass(slots=True)
 class Ledger:
-    """What the machines did and heard. Times in seconds."""
+    """What the machines did and heard. Times in seconds. `hurt`: something harms the farm on purpose, and then it may
+    say that it is in trouble."""
 
+    hurt: bool = False
     logins: int = 0
     jobs: int = 0
     vanished: int = 0
     outages: int = 0
     broken_off: int = 0  # requests without an answer
     lost_leases: int = 0  # that ended before the archives were there
+    troubles: Counter[str] = field(default_factory=Counter)  # how a farm that is hurt excused itself
     work_answers: Counter[int] = field(default_factory=Counter)
     upload_answers: Counter[int] = field(default_factory=Counter)
     taken: defaultdict[Tile, list[float]] = field(default_factory=lambda: defaultdict(list))
     unanswered: defaultdict[Tile, list[float]] = field(default_factory=lambda: defaultdict(list))
     surprises: list[str] = field(default_factory=list)  # answers that no machine should ever see
     claim_times: list[float] = field(default_factory=list)
+    taken_at: list[float] = field(default_factory=list)  # of each frame, on the clock of `time.monotonic`
 
 
 def compare(ledger: Ledger, farm: FarmBooks) -> list[str]:

@@ -169,12 +169,17 @@ class Machine:
                 await asyncio.sleep(self.random.uniform(0.1, LONGEST_WAIT))
                 continue
             self._note(tile, status, seconds)
-            return status
+            if status != UploadStatus.UPLOAD_FAILED or not self.habits.own_client:  # others forget the frame
+                return status
+            await asyncio.sleep(self.random.uniform(0.1, LONGEST_WAIT))
 
     def _note(self, tile: Tile, status: int, seconds: float) -> None:
         self.ledger.upload_answers[status] += 1
         if status == UploadStatus.OK:
             self.ledger.taken[tile].append(seconds)
+            self.ledger.taken_at.append(time.monotonic())
+        elif status == UploadStatus.UPLOAD_FAILED and self.ledger.hurt:
+            self.ledger.troubles["frame not kept"] += 1
         elif not (self.habits.undecodable and status in (UploadStatus.NOT_AN_IMAGE, UploadStatus.SESSION_DISABLED)):
             self.ledger.surprises.append(f"machine {self.number} sent a good picture of {tile} and heard {status}")
 

@@ -112,6 +112,9 @@ class Wire:
             raise Unreachable(str(error)) from error
 
     def _checked(self, response: httpx2.Response) -> httpx2.Response:
+        if self._ledger.hurt and response.status_code == httpx2.codes.SERVICE_UNAVAILABLE:
+            self._ledger.troubles["HTTP 503"] += 1
+            raise Unreachable("HTTP 503")
         if response.status_code != httpx2.codes.OK:
             self._ledger.surprises.append(f"HTTP {response.status_code} for {response.url.path}")
             raise Unreachable(f"HTTP {response.status_code}")
