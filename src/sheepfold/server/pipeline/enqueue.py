@@ -14,8 +14,9 @@ class Job(StrEnum):
 
 
 def enqueue_on_commit(job: Job, project_id: int) -> None:
-    """If the process dies between commit and queue, the timer `requeue_lost` finds the row and enqueues it."""
-    transaction.on_commit(lambda: _enqueue(job, project_id))
+    """If the process dies between commit and queue, or the queue takes nothing (its disk is full, its connection cut),
+    the timer `requeue_lost` finds the row and enqueues it. What was committed is answered as such."""
+    transaction.on_commit(lambda: _enqueue(job, project_id), robust=True)
 
 
 def _enqueue(job: Job, project_id: int) -> None:

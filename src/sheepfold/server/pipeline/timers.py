@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
 from sheepfold.server.core.clock import now
 from sheepfold.server.core.events import forget_events
@@ -59,6 +59,8 @@ def _run() -> None:
         except DatabaseError as error:  # the lock went with the connection: another process may lead now
             log.warning("timers not run, trying again", error=str(error))
             connection.close()
+        except OSError as error:  # no lock can be had: the disk is full or cannot be written
+            log.warning("timers not run, trying again", error=str(error))
         time.sleep(TICK)
 
 
@@ -70,8 +72,17 @@ def _lead(mine: bool) -> None:
 
 
 def run_due(due: dict[Timer, float], moment: float) -> None:
-    """Call each timer whose time has come, and note when it is due again."""
+    """Call each timer whose time has come, and note when it is due again. One that breaks does not stop the others."""
     for timer, at in due.items():
         if moment >= at:
-            timer.call(now())
+            _call(timer)
             due[timer] = moment + timer.seconds
+
+
+def _call(timer: Timer) -> None:
+    try:
+        timer.call(now())
+    except (OperationalError, InterfaceError):
+        raise  # the database itself: nothing else would work either
+    except Exception:  # the top of a timer; the queue of jobs, for one, has a disk and a connection of its own
+        log.exception("timer broke")
