@@ -99,4 +99,4 @@ def test_a_group_of_heartbeats_takes_the_statements_of_one(group: int) -> None:
     with CaptureQueriesContext(connection) as queries:
         assert serve_heartbeats(beats) == [HeartbeatStatus.OK] * group
 
-    assert len(queries) == 8
+    assert len(queries) == 6

@@ -10,16 +10,15 @@ from sheepfold.server.core.storage import BlobRef
 
 def record_blob(*, ref: BlobRef) -> Blob:
     """The row of stored bytes, made unless it is there; the first media type stays."""
-    return record_blobs(refs=[ref])[0]
+    record_blobs(refs=[ref])
+    return Blob(sha256=ref.sha256, md5=ref.md5, size=ref.size, media_type=ref.media_type)
 
 
-def record_blobs(*, refs: Iterable[BlobRef]) -> list[Blob]:
+def record_blobs(*, refs: Iterable[BlobRef]) -> None:
     """The rows of many, in one statement."""
-    blobs = {ref.sha256: Blob(sha256=ref.sha256, md5=ref.md5, size=ref.size, media_type=ref.media_type) for ref in refs}
     moment = now()
-    rows = [(blob.sha256, blob.md5, blob.size, blob.media_type, moment) for blob in blobs.values()]
-    insert_missing_rows(Blob, ("sha256", "md5", "size", "media_type", "created_at"), rows)
-    return list(blobs.values())
+    rows = {ref.sha256: (ref.sha256, ref.md5, ref.size, ref.media_type, moment) for ref in refs}
+    insert_missing_rows(Blob, ("sha256", "md5", "size", "media_type", "created_at"), list(rows.values()))
 
 
 def record_audit(*, actor_id: int | None, action: str, subject: str, detail: str = "") -> None:

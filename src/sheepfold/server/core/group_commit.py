@@ -135,10 +135,20 @@ def _answer_all(answers: Sequence[tuple[Piece, Outcome]]) -> None:
 def _in_one_transaction(pieces: Sequence[Piece]) -> list[Outcome]:
     outcomes: dict[int, Outcome] = {}
     with transaction.atomic():
+        _look_by_index()
         for handler, members in _by_handler(pieces).items():
             answers = _group_or_each(handler, [pieces[index].request for index in members])
             outcomes.update(zip(members, answers, strict=True))
     return [outcomes[index] for index in range(len(pieces))]
+
+
+def _look_by_index() -> None:
+    """Every statement of the hot path finds few rows by an index. PostgreSQL knows nothing of a table's size until it
+    was analysed: in a young farm it kept a plan that read all results for each check of a foreign key, 0.15 ms each
+    at 10,000 results and growing. Only for this transaction."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")
 
 
 def _by_handler(pieces: Sequence[Piece]) -> dict[Callable[[Sequence[Any]], Sequence[Any]], list[int]]:

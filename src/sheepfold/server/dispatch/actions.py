@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import connection
 from django.db.models import F, Q
 
 from sheepfold.server.core.bulk import insert_rows
 from sheepfold.server.core.config import config
+from sheepfold.server.core.statements import change, fetch, marks, stored
 from sheepfold.server.dispatch.models import Lease, LeaseEnd
 from sheepfold.server.dispatch.queries import LeaseFacts, find
 from sheepfold.server.frames.states import TakenTile
@@ -49,11 +49,11 @@ def grant(*, takings: Sequence[Taking], now: datetime) -> list[LeaseFacts]:
     if not takings:
         return []
     keys = [_key(taking) for taking in takings]
-    rows = [
+    leases = [
         (*key, now, _expiry(taking, now), 0, 0, False, 0, LeaseEnd.OPEN)
         for key, taking in zip(keys, takings, strict=True)
     ]
-    ids = insert_rows(Lease, _COLUMNS, rows)
+    ids = insert_rows(Lease, _COLUMNS, leases)
     return [LeaseFacts(ids[key[0]], *key, LeaseEnd.OPEN) for key in keys]
 
 
@@ -72,11 +72,7 @@ def end_each(*, lease_ids: Sequence[int], end: LeaseEnd, now: datetime) -> set[i
     """End those of these leases that are open. Returns the ids that this call ended."""
     if not lease_ids:
         return set()
-    marks = ", ".join(["%s"] * len(lease_ids))
-    moment = connection.ops.adapt_datetimefield_value(now)
-    with connection.cursor() as cursor:
-        cursor.execute(_END_EACH.format(marks=marks), [end, moment, *lease_ids])
-        return {row[0] for row in cursor.fetchall()}
+    return {row[0] for row in fetch(_END_EACH.format(marks=marks(lease_ids)), [end, stored(now), *lease_ids])}
 
 
 _END_EACH = 'UPDATE dispatch_lease SET "end" = %s, ended_at = %s WHERE "end" = \'\' AND id IN ({marks}) RETURNING id'
@@ -107,10 +103,8 @@ def record_progress(*, said: Sequence[Progress]) -> None:
     """Note the progress of open leases, all in one statement. Their machines render them now."""
     if not said:
         return
-    rows = ", ".join([_PROGRESS_ROW] * len(said))
     values = [value for one in said for value in (one.lease_id, one.rendertime, one.remainingtime)]
-    with connection.cursor() as cursor:
-        cursor.execute(_RECORD_PROGRESS.format(rows=rows), values)
+    change(_RECORD_PROGRESS.format(rows=", ".join([_PROGRESS_ROW] * len(said))), values)
 
 
 _PROGRESS_ROW = "(CAST(%s AS bigint), CAST(%s AS integer), CAST(%s AS integer))"
@@ -127,7 +121,8 @@ FROM said WHERE dispatch_lease.id = said.id AND "end" = ''
 
 def count_resent(*, lease_ids: Sequence[int]) -> None:
     """These leases were handed to their sessions once more."""
-    Lease.objects.filter(pk__in=lease_ids).update(resent=F("resent") + 1, passed_at=None)
+    if lease_ids:
+        Lease.objects.filter(pk__in=lease_ids).update(resent=F("resent") + 1, passed_at=None)
 
 
 def mark_passed(*, lease_ids: Sequence[int], now: datetime) -> None:

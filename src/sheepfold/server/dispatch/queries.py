@@ -1,11 +1,17 @@
 """What is known about leases."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
 
 from django.db.models import Q
 
+from sheepfold.protocol.generations import Generation
+from sheepfold.server.core.statements import fetch, marks, moment
 from sheepfold.server.dispatch.models import Lease, LeaseEnd
+from sheepfold.server.frames.models import TileStatus
+from sheepfold.server.machines.models import SessionStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,38 +31,84 @@ class LeaseFacts:
     rendertime: int = 0  # seconds, as the last heartbeat said
 
 
+_COLUMNS = tuple(field.name for field in fields(LeaseFacts))
+
+
 def find(where: Q) -> list[LeaseFacts]:
     """The leases that match, the oldest first."""
-    return [facts_of(lease) for lease in Lease.objects.filter(where).order_by("id")]
+    return [facts_of(row) for row in Lease.objects.filter(where).order_by("id").values_list(*_COLUMNS)]
 
 
 def find_by_tokens(tokens: Iterable[str]) -> dict[str, LeaseFacts]:
     """Leases by token; unknown tokens are absent."""
-    return {lease.token: lease for lease in find(Q(token__in=set(tokens)))}
+    return {lease.token: lease for lease in _read("token", set(tokens))}
 
 
 def open_by_session(session_ids: Iterable[int]) -> dict[int, list[LeaseFacts]]:
     """The open leases of sessions, the oldest first; sessions without any are absent."""
     found: dict[int, list[LeaseFacts]] = {}
-    for lease in find(Q(session_id__in=set(session_ids), end=LeaseEnd.OPEN)):
+    for lease in _read("\"end\" = '' AND session_id", set(session_ids)):
         found.setdefault(lease.session_id, []).append(lease)
     return found
 
 
-def facts_of(lease: Lease) -> LeaseFacts:
-    """What a row says."""
-    return LeaseFacts(
-        id=lease.pk,
-        token=lease.token,
-        tile_id=lease.tile_id,
-        session_id=lease.session_id,
-        project_id=lease.project_id,
-        machine_id=lease.machine_id,
-        frame=lease.frame,
-        end=LeaseEnd(lease.end),
-        begun=lease.begun,
-        resent=lease.resent,
-        rendertime=lease.rendertime,
+def _read(column: str, values: Collection[object]) -> list[LeaseFacts]:
+    statement = _LEASES.format(column=column, marks=marks(values))
+    return [facts_of(row) for row in fetch(statement, list(values))] if values else []
+
+
+LEASE_COLUMNS = ", ".join(f'l."{name}"' for name in _COLUMNS)
+_LEASES = f"SELECT {LEASE_COLUMNS} FROM dispatch_lease l WHERE {{column}} IN ({{marks}}) ORDER BY id"  # noqa: S608
+
+
+def facts_of(row: tuple[Any, ...]) -> LeaseFacts:
+    """What a row says that was read with LEASE_COLUMNS."""
+    values: tuple[Any, ...] = (*row[:7], LeaseEnd(row[7]), bool(row[8]), *row[9:])
+    return LeaseFacts(*values)
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseContext:
+    """A lease with all that decides about its upload. Sizes in pixels of the project's images."""
+
+    lease: LeaseFacts
+    started_at: datetime
+    ended_at: datetime | None
+    tile_status: TileStatus
+    session_status: SessionStatus
+    generation: Generation
+    machine_user_id: int
+    owner_id: int
+    width: int
+    height: int
+
+
+_CONTEXTS = f"""
+SELECT {LEASE_COLUMNS}, l.started_at, l.ended_at, t.status, s.status, s.generation, m.user_id,
+    p.owner_id, p.width, p.height
+FROM dispatch_lease l JOIN frames_tile t ON t.id = l.tile_id JOIN projects_project p ON p.id = t.project_id
+JOIN machines_session s ON s.id = l.session_id JOIN machines_machine m ON m.id = s.machine_id
+WHERE l.token IN ({{marks}})
+"""  # noqa: S608
+
+
+def contexts_of_tokens(tokens: Iterable[str]) -> dict[str, LeaseContext]:
+    """Leases with their surroundings, by token; unknown tokens are absent."""
+    wanted = list(set(tokens))
+    found = fetch(_CONTEXTS.format(marks=marks(wanted)), wanted) if wanted else []
+    return {context.lease.token: context for context in map(_context_of, found)}
+
+
+def _context_of(row: tuple[Any, ...]) -> LeaseContext:
+    lease, (started, ended, tile, session, generation, *numbers) = row[: len(_COLUMNS)], row[len(_COLUMNS) :]
+    return LeaseContext(
+        facts_of(lease),
+        moment(started),
+        moment(ended) if ended else None,
+        TileStatus(tile),
+        SessionStatus(session),
+        Generation(generation),
+        *numbers,
     )
 
 

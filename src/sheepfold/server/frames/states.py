@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import connection
 
+from sheepfold.server.core.statements import fetch, marks, stored
 from sheepfold.server.frames.models import Tile, TileStatus
 
 ALLOWED = {
@@ -57,10 +58,8 @@ def move_each(tile_ids: Sequence[int], *, came_from: TileStatus, to: TileStatus,
         raise ValueError(f"a tile does not go from {came_from.label} to {to.label}")
     if not tile_ids:
         return set()
-    marks = ", ".join(["%s"] * len(tile_ids))
-    with connection.cursor() as cursor:
-        cursor.execute(_MOVE_EACH.format(marks=marks), [to, _moment(now), came_from, *tile_ids])
-        return {row[0] for row in cursor.fetchall()}
+    statement = _MOVE_EACH.format(marks=marks(tile_ids))
+    return {row[0] for row in fetch(statement, [to, stored(now), came_from, *tile_ids])}
 
 
 def take_fresh(wanted: Mapping[int, int], *, now: datetime) -> dict[int, list[TakenTile]]:
@@ -70,9 +69,9 @@ def take_fresh(wanted: Mapping[int, int], *, now: datetime) -> dict[int, list[Ta
     """
     part = _WANTED.format(condition=_FRESH, lock=_lock())
     parameters = [value for pair in wanted.items() for value in pair]
-    rows = _take(" UNION ALL ".join([part] * len(wanted)), [*parameters, TileStatus.RENDERING, _moment(now)])
+    tiles = _take(" UNION ALL ".join([part] * len(wanted)), [*parameters, TileStatus.RENDERING, stored(now)])
     taken: dict[int, list[TakenTile]] = {}
-    for tile in rows:
+    for tile in tiles:
         taken.setdefault(tile.project_id, []).append(tile)
     return taken
 
@@ -80,7 +79,7 @@ def take_fresh(wanted: Mapping[int, int], *, now: datetime) -> dict[int, list[Ta
 def take_again(project_id: int, machine_id: int, *, now: datetime) -> list[TakenTile]:
     """Take one waiting tile that other machines failed, never one that this machine failed."""
     part = _WANTED.format(condition=_AGAIN, lock=_lock())
-    return _take(part, [project_id, machine_id, 1, TileStatus.RENDERING, _moment(now)])
+    return _take(part, [project_id, machine_id, 1, TileStatus.RENDERING, stored(now)])
 
 
 _MOVE_EACH = "UPDATE frames_tile SET status = %s, changed_at = %s WHERE status = %s AND id IN ({marks}) RETURNING id"
@@ -104,17 +103,10 @@ _AGAIN = """t.failures > 0 AND NOT EXISTS (
 
 
 def _take(parts: str, parameters: Sequence[Any]) -> list[TakenTile]:
-    with connection.cursor() as cursor:
-        cursor.execute(_TAKE.format(parts=parts), parameters)
-        rows = cursor.fetchall()
-    rows.sort(key=lambda row: int(row[3]))  # RETURNING promises no order
-    return [TakenTile(id=row[0], project_id=row[1], frame=row[2]) for row in rows]
+    taken = fetch(_TAKE.format(parts=parts), parameters)
+    taken.sort(key=lambda row: int(row[3]))  # RETURNING promises no order
+    return [TakenTile(id=row[0], project_id=row[1], frame=row[2]) for row in taken]
 
 
 def _lock() -> str:
     return " FOR UPDATE OF t SKIP LOCKED" if connection.vendor == "postgresql" else ""
-
-
-def _moment(now: datetime) -> Any:
-    """The time in the form that the database's columns have."""
-    return connection.ops.adapt_datetimefield_value(now)

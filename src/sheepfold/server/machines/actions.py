@@ -5,10 +5,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import F
-
 from sheepfold.server.accounts.models import RenderKey, User
 from sheepfold.server.accounts.secrets import hash_secret, new_secret
+from sheepfold.server.core.statements import change, marks, stored
 from sheepfold.server.machines.models import LIVE_STATUSES, BlockedProject, Device, Machine, Session, SessionStatus
 from sheepfold.server.machines.queries import Offered
 
@@ -84,7 +83,11 @@ def record_signs_of_life(*, sessions: Iterable[tuple[int, int]], now: datetime) 
     for session_id, max_silence in sessions:
         by_silence[max_silence].append(session_id)
     for max_silence, ids in by_silence.items():
-        Session.objects.filter(pk__in=ids).update(heard_at=now, expires_at=now + timedelta(seconds=max_silence))
+        until = now + timedelta(seconds=max_silence)
+        change(_HEARD.format(ids=marks(ids)), [stored(now), stored(until), *ids])
+
+
+_HEARD = "UPDATE machines_session SET heard_at = %s, expires_at = %s WHERE id IN ({ids})"
 
 
 def record_generation(*, session_id: int, generation: str) -> None:
@@ -120,7 +123,10 @@ def count_frames(*, session_ids: Iterable[int]) -> None:
     for session_id, number in Counter(session_ids).items():
         by_count[number].append(session_id)
     for number, ids in by_count.items():
-        Session.objects.filter(pk__in=ids).update(frames_done=F("frames_done") + number)
+        change(_COUNT.format(ids=marks(ids)), [number, *ids])
+
+
+_COUNT = "UPDATE machines_session SET frames_done = frames_done + %s WHERE id IN ({ids})"
 
 
 def disable_machine(*, machine_id: int, reason: str) -> None:

@@ -1,13 +1,13 @@
 """What is known about machines and sessions."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sheepfold.server.accounts.models import BlockedOwner, Membership
-from sheepfold.server.machines.models import LIVE_STATUSES, BlockedProject, Machine, Session, SessionStatus
+from sheepfold.server.core.statements import fetch, marks, moment
+from sheepfold.server.machines.models import LIVE_STATUSES, Machine, Session, SessionStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,55 +58,44 @@ class SessionFacts:
         return Offered(self.compute_method, self.cores, self.ram_max_kib, self.gpu_name)
 
 
-_FIELDS = (
-    "id",
-    "token_hash",
-    "status",
-    "generation",
-    "own_protocol",
-    "max_silence",
-    "max_leases",
-    "expires_at",
-    "frames_done",
-    "machine_id",
-    "machine__name",
-    "machine__os",
-    "machine__bits",
-    "machine__ram_kib",
-    "machine__paused",
-    "machine__user_id",
-    "machine__user__may_render",
-    "machine__user__own_projects_first",
-    "compute_method",
-    "cores",
-    "ram_max_kib",
-    "machine__gpu_name",
-    "machine__cpu_power",
-    "machine__gpu_power",
-)
+# In the order of SessionFacts. Hot path (ADR 13).
+_SESSIONS = """
+SELECT s.id, s.token_hash, s.status, s.generation, s.own_protocol, s.max_silence, s.max_leases, s.expires_at,
+    s.frames_done, s.machine_id, m.name, m.os, m.bits, m.ram_kib, m.paused, m.user_id, u.may_render,
+    u.own_projects_first, s.compute_method, s.cores, s.ram_max_kib, m.gpu_name, m.cpu_power, m.gpu_power
+FROM machines_session s JOIN machines_machine m ON m.id = s.machine_id JOIN accounts_user u ON u.id = m.user_id
+WHERE s.token_hash IN ({hashes})
+"""
+_GROUPS, _OWNERS, _PROJECTS = range(3)
+_SETS = """
+SELECT 0, user_id, group_id FROM accounts_membership WHERE user_id IN ({users})
+UNION ALL SELECT 1, user_id, owner_id FROM accounts_blockedowner WHERE user_id IN ({users})
+UNION ALL SELECT 2, machine_id, project_id FROM machines_blockedproject WHERE machine_id IN ({machines})
+"""
 
 
 def sessions_of_tokens(hashes: Collection[str]) -> dict[str, SessionFacts]:
-    """The sessions by token hash, ended ones too; four queries however many are asked for."""
-    rows = list(Session.objects.filter(token_hash__in=set(hashes)).values_list(*_FIELDS))
-    users = {row[15] for row in rows}
-    groups = _sets(Membership.objects.filter(user_id__in=users).values_list("user_id", "group_id"))
-    owners = _sets(BlockedOwner.objects.filter(user_id__in=users).values_list("user_id", "owner_id"))
-    machines = {row[9] for row in rows}
-    projects = _sets(BlockedProject.objects.filter(machine_id__in=machines).values_list("machine_id", "project_id"))
-    return {row[1]: _facts(row, groups[row[15]], owners[row[15]], projects[row[9]]) for row in rows}
+    """The sessions by token hash, ended ones too; two statements however many are asked for."""
+    wanted = list(set(hashes))
+    found = fetch(_SESSIONS.format(hashes=marks(wanted)), wanted) if wanted else []
+    sets = _sets({row[15] for row in found}, {row[9] for row in found}) if found else {}
+    return {row[1]: _facts(row, sets) for row in found}
 
 
-def _facts(row: tuple[Any, ...], groups: Iterable[int], owners: Iterable[int], projects: Iterable[int]) -> SessionFacts:
-    sets = (frozenset(groups), frozenset(owners), frozenset(projects))
-    values: tuple[Any, ...] = (*row[:2], SessionStatus(row[2]), *row[3:], *sets)
+def _facts(row: tuple[Any, ...], sets: Mapping[tuple[int, int], Collection[int]]) -> SessionFacts:
+    machine_id, user_id = row[9], row[15]
+    keys = ((_GROUPS, user_id), (_OWNERS, user_id), (_PROJECTS, machine_id))
+    members = (frozenset(sets.get(key, ())) for key in keys)
+    values: tuple[Any, ...] = (*row[:2], SessionStatus(row[2]), *row[3:7], moment(row[7]), *row[8:], *members)
     return SessionFacts(*values)
 
 
-def _sets(pairs: Iterable[tuple[int, int]]) -> defaultdict[int, set[int]]:
-    found: defaultdict[int, set[int]] = defaultdict(set)
-    for key, value in pairs:
-        found[key].add(value)
+def _sets(users: Collection[int], machines: Collection[int]) -> Mapping[tuple[int, int], Collection[int]]:
+    """What users belong to and what users and machines have blocked, by kind and id of the user or the machine."""
+    found: defaultdict[tuple[int, int], set[int]] = defaultdict(set)
+    statement = _SETS.format(users=marks(users), machines=marks(machines))
+    for kind, key, value in fetch(statement, [*users, *users, *machines]):
+        found[(kind, key)].add(value)
     return found
 
 

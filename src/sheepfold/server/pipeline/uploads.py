@@ -16,8 +16,8 @@ from sheepfold.protocol.messages import FrameUpload
 from sheepfold.server.core.clock import now
 from sheepfold.server.core.events import EventFact, publish_many
 from sheepfold.server.dispatch.actions import accept_late, end_each
-from sheepfold.server.dispatch.models import Lease, LeaseEnd
-from sheepfold.server.dispatch.queries import LeaseFacts, facts_of
+from sheepfold.server.dispatch.models import LeaseEnd
+from sheepfold.server.dispatch.queries import LeaseContext, LeaseFacts, contexts_of_tokens
 from sheepfold.server.frames import actions as frames
 from sheepfold.server.frames import states
 from sheepfold.server.frames.models import TileStatus
@@ -75,46 +75,32 @@ Lookup = Awaited | Known
 def look_up(uploads: Sequence[FrameUpload]) -> list[Lookup]:
     """What is known of each upload's lease. A token that was accepted before is answered 0 again; an upload whose
     tile somebody else has done meanwhile is counted here, before anybody decodes it."""
-    leases = Lease.objects.filter(token__in={upload.extras for upload in uploads})
-    rows = {lease.token: lease for lease in leases.select_related("session__machine", "tile__project").only(*_READ)}
-    return [_look_up(upload, rows.get(upload.extras)) for upload in uploads]
+    contexts = contexts_of_tokens(upload.extras for upload in uploads)
+    return [_look_up(upload, contexts.get(upload.extras)) for upload in uploads]
 
 
-# A project has forty columns, some of them large: reading what is needed takes half the time.
-_READ = (
-    *(field.attname for field in Lease._meta.concrete_fields),
-    "session__status",
-    "session__generation",
-    "session__machine__user_id",
-    "tile__status",
-    "tile__project__owner_id",
-    "tile__project__width",
-    "tile__project__height",
-)
-
-
-def _look_up(upload: FrameUpload, row: Lease | None) -> Lookup:
+def _look_up(upload: FrameUpload, found: LeaseContext | None) -> Lookup:
     if not upload.extras:
         return Known(UploadStatus.MISSING_PARAMETER)
-    if row is None:
+    if found is None:
         return Known(UploadStatus.SESSION_DISABLED)
-    status = _known_status(upload, row)
+    status = _known_status(upload, found)
     if status is not None:
-        return Known(status, Generation(row.session.generation))
-    awaited = _awaited(upload, row)
-    return Known(_count_late(awaited), awaited.generation) if _is_late(row) else awaited
+        return Known(status, found.generation)
+    awaited = _awaited(upload, found)
+    return Known(_count_late(awaited), awaited.generation) if _is_late(found) else awaited
 
 
-def _known_status(upload: FrameUpload, row: Lease) -> UploadStatus | None:
-    if (upload.job, upload.frame) != (row.project_id, row.frame):
+def _known_status(upload: FrameUpload, found: LeaseContext) -> UploadStatus | None:
+    if (upload.job, upload.frame) != (found.lease.project_id, found.lease.frame):
         return UploadStatus.MISSING_PARAMETER
-    if row.end == LeaseEnd.ACCEPTED:
+    if found.lease.end == LeaseEnd.ACCEPTED:
         return UploadStatus.OK
-    return UploadStatus.SESSION_DISABLED if row.session.status == SessionStatus.DISABLED else None
+    return UploadStatus.SESSION_DISABLED if found.session_status == SessionStatus.DISABLED else None
 
 
-def _is_late(row: Lease) -> bool:
-    return row.end != LeaseEnd.OPEN and row.tile.status == TileStatus.DONE
+def _is_late(found: LeaseContext) -> bool:
+    return found.lease.end != LeaseEnd.OPEN and found.tile_status == TileStatus.DONE
 
 
 def _count_late(awaited: Awaited) -> UploadStatus:
@@ -122,20 +108,20 @@ def _count_late(awaited: Awaited) -> UploadStatus:
     return STATUS_OF[record_refused(arrival=awaited.arrival, verdict=Verdict.LATE, constant=False, now=now())]
 
 
-def _awaited(upload: FrameUpload, row: Lease) -> Awaited:
-    project = row.tile.project
-    leased = ((row.ended_at or now()) - row.started_at).total_seconds()
+def _awaited(upload: FrameUpload, found: LeaseContext) -> Awaited:
+    lease = found.lease
+    leased = ((found.ended_at or now()) - found.started_at).total_seconds()
     arrival = Arrival(
-        tile_id=row.tile_id,
-        project_id=row.project_id,
-        lease_token=row.token,
-        machine_id=row.machine_id,
-        machine_user_id=row.session.machine.user_id,
-        project_owner_id=project.owner_id,
+        tile_id=lease.tile_id,
+        project_id=lease.project_id,
+        lease_token=lease.token,
+        machine_id=lease.machine_id,
+        machine_user_id=found.machine_user_id,
+        project_owner_id=found.owner_id,
         rendertime=believable_rendertime(upload.rendertime, leased),
         memory_kib=upload.memory_kib or 0,
     )
-    return Awaited(facts_of(row), arrival, Generation(row.session.generation), project.width, project.height)
+    return Awaited(lease, arrival, found.generation, found.width, found.height)
 
 
 def settle(received: Sequence[Received]) -> list[UploadStatus]:
