@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,9 +11,9 @@ import click
 from sheepfold.commands.errors import CommandError
 from sheepfold.commands.local import DATA_DIR, start_django
 from sheepfold.commands.serve import DEFAULT_PORT
-from sheepfold.environment.postgres import temporary_postgres
-from sheepfold.environment.seaweed import BUCKET, KEY_ID, SECRET, s3_server
-from sheepfold.environment.system import CannotInstall, CannotStart
+from sheepfold.environment.engines import engines
+from sheepfold.environment.seaweed import BUCKET, KEY_ID, SECRET
+from sheepfold.environment.system import CannotStart
 
 SETTINGS = "settings.sh"
 
@@ -29,22 +28,19 @@ def cluster(host: str, port: int, web: int, background: int) -> None:
     try:
         with _engines() as folder:
             _serve(folder, host, port, web, background)
-    except (CannotInstall, CannotStart) as error:
+    except CannotStart as error:
         raise CommandError(str(error)) from error
 
 
 @contextmanager
 def _engines() -> Iterator[Path]:
     """A folder for the farm's data, and its settings in this process's environment."""
-    with tempfile.TemporaryDirectory(prefix="sheepfold-cluster-") as name, temporary_postgres() as database:
-        folder = Path(name)
-        blobs = folder / "s3"
-        blobs.mkdir()
-        with s3_server(blobs) as endpoint:
-            settings = _settings(folder / "data", database, endpoint)
-            os.environ.update(settings)
-            _write_settings(folder / SETTINGS, settings)
-            yield folder
+    with engines() as found:
+        folder = Path(found.folder)
+        settings = _settings(folder / "data", found.database, found.endpoint)
+        os.environ.update(settings)
+        _write_settings(folder / SETTINGS, settings)
+        yield folder
 
 
 def _settings(data_dir: Path, database: str, endpoint: str) -> dict[str, str]:
