@@ -11,4 +11,6 @@ CHECKS: tuple[tuple[str, list[Path | str]], ...] = (
     ("ruff format", [BIN / "ruff", "format", "--check", *FOLDERS]),
     ("mypy", [BIN / "mypy"]),
     ("import directions", [BIN / "lint-imports", "--no-logo"]),
+    ("security", [sys.executable, ROOT / "tools" / "security.py", "src"]),
+    ("lock file", [sys.executable, ROOT / "tools" / "lock.py"]),
 )

@@ -33,16 +33,13 @@ def engines() -> Iterator[Engines]:
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
     ) as holder:
-        assert holder.stdin is not None
-        assert holder.stdout is not None
-        said = json.loads(holder.stdout.readline() or '{"failure": "the engines did not start"}')
+        said = json.loads((holder.stdout and holder.stdout.readline()) or '{"failure": "the engines did not start"}')
         if "failure" in said:
             raise CannotStart(said["failure"])
         try:
             yield Engines(**said)
         finally:
-            holder.stdin.close()
-            holder.wait()
+            holder.communicate()  # closes its input, waits for its end
 
 
 def main() -> None:
@@ -52,10 +49,10 @@ def main() -> None:
             blobs = Path(folder, "s3")
             blobs.mkdir()
             with s3_server(blobs) as endpoint:
-                print(json.dumps(asdict(Engines(folder, database, endpoint))), flush=True)  # noqa: T201
+                print(json.dumps(asdict(Engines(folder, database, endpoint))), flush=True)
                 sys.stdin.read()
     except (CannotInstall, CannotStart) as error:
-        print(json.dumps({"failure": str(error)}), flush=True)  # noqa: T201
+        print(json.dumps({"failure": str(error)}), flush=True)
 
 
 if __name__ == "__main__":
