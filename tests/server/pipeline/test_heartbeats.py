@@ -1,5 +1,7 @@
 """Signs of life: they keep a session, note progress and stop what is no longer wanted."""
 
+from collections.abc import Sequence
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -13,7 +15,8 @@ from sheepfold.server.dispatch.models import Lease, LeaseEnd
 from sheepfold.server.dispatch.picture import PictureBook
 from sheepfold.server.machines.models import Session
 from sheepfold.server.machines.queries import SessionFacts
-from sheepfold.server.pipeline.heartbeats import Beat, serve_heartbeats
+from sheepfold.server.pipeline.farm_facts import FarmFacts
+from sheepfold.server.pipeline.heartbeats import Beat, HeartbeatDesk
 from tests.server.farm import NOON, later, make_project, make_session
 
 pytestmark = pytest.mark.django_db
@@ -41,12 +44,16 @@ def beat(session: SessionFacts | None, lease: Lease | None = None, token: bool =
     return Beat(session.token_hash if session else None, message)
 
 
+def serve(beats: Sequence[Beat]) -> list[HeartbeatStatus]:
+    return [pulse.status for pulse in HeartbeatDesk(FarmFacts()).serve(beats)]
+
+
 def test_a_heartbeat_keeps_the_session_and_notes_the_progress() -> None:
     make_project(tiles=1)
     session = make_session(max_silence=1200)
     lease = take(session)
 
-    assert serve_heartbeats([beat(session, lease, rendertime=30, remainingtime=90)]) == [HeartbeatStatus.OK]
+    assert serve([beat(session, lease, rendertime=30, remainingtime=90)]) == [HeartbeatStatus.OK]
 
     lease.refresh_from_db()
     assert (lease.begun, lease.rendertime, lease.remainingtime) == (True, 30, 90)
@@ -57,9 +64,9 @@ def test_what_a_heartbeat_does_not_say_stays_known() -> None:
     make_project(tiles=1)
     session = make_session()
     lease = take(session)
-    serve_heartbeats([beat(session, lease, rendertime=30, remainingtime=90)])
+    serve([beat(session, lease, rendertime=30, remainingtime=90)])
 
-    serve_heartbeats([beat(session, lease, rendertime=40)])
+    serve([beat(session, lease, rendertime=40)])
 
     lease.refresh_from_db()
     assert (lease.rendertime, lease.remainingtime) == (40, 90)
@@ -70,7 +77,7 @@ def test_a_client_that_sends_no_token_is_known_by_session_job_and_frame() -> Non
     session = make_session()
     lease = take(session)
 
-    assert serve_heartbeats([beat(session, lease, token=False, rendertime=5)]) == [HeartbeatStatus.OK]
+    assert serve([beat(session, lease, token=False, rendertime=5)]) == [HeartbeatStatus.OK]
     lease.refresh_from_db()
     assert lease.rendertime == 5
 
@@ -81,13 +88,13 @@ def test_a_lease_that_ended_is_stopped_and_keeps_what_it_was() -> None:
     lease = take(session)
     end_each(lease_ids=[lease.pk], end=LeaseEnd.CANCELLED, now=NOON)
 
-    assert serve_heartbeats([beat(session, lease, rendertime=30)]) == [HeartbeatStatus.STOP]
+    assert serve([beat(session, lease, rendertime=30)]) == [HeartbeatStatus.STOP]
     lease.refresh_from_db()
     assert (lease.begun, lease.rendertime) == (False, 0)
 
 
 def test_without_a_tile_or_a_session_there_is_nothing_to_stop() -> None:
-    assert serve_heartbeats([beat(make_session()), beat(None)]) == [HeartbeatStatus.OK, HeartbeatStatus.OK]
+    assert serve([beat(make_session()), beat(None)]) == [HeartbeatStatus.OK, HeartbeatStatus.OK]
 
 
 @pytest.mark.parametrize("group", [1, 20])
@@ -97,6 +104,6 @@ def test_a_group_of_heartbeats_takes_the_statements_of_one(group: int) -> None:
     beats = [beat(session, take(session), rendertime=1, remainingtime=1) for session in sessions]
 
     with CaptureQueriesContext(connection) as queries:
-        assert serve_heartbeats(beats) == [HeartbeatStatus.OK] * group
+        assert serve(beats) == [HeartbeatStatus.OK] * group
 
     assert len(queries) == 6

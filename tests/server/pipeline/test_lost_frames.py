@@ -12,7 +12,8 @@ from sheepfold.server.dispatch.models import Lease, LeaseEnd
 from sheepfold.server.frames.models import TileFailure, TileStatus
 from sheepfold.server.machines.models import Session
 from sheepfold.server.machines.queries import SessionFacts
-from sheepfold.server.pipeline.heartbeats import Beat, expire_due, serve_heartbeats
+from sheepfold.server.pipeline.farm_facts import FarmFacts
+from sheepfold.server.pipeline.heartbeats import Beat, HeartbeatDesk, expire_due
 from sheepfold.server.pipeline.uploads import Awaited, Known, Received, look_up, settle
 from sheepfold.server.pipeline.work import WorkDesk, WorkQuery
 from sheepfold.server.results.actions import KeptImage
@@ -105,7 +106,7 @@ def test_a_machine_that_still_renders_it_keeps_it(clock: Clock, session: Session
     ask(session)
     clock.set(10)
     beat = Heartbeat(job=project.pk, frame=1, extras=token, rendertime=600, remainingtime=60)
-    serve_heartbeats([Beat(session.token_hash, beat)])
+    HeartbeatDesk(FarmFacts()).serve([Beat(session.token_hash, beat)])
 
     clock.set(30)
 

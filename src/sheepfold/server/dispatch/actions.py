@@ -1,7 +1,7 @@
 """Every change of leases. A lease that has ended stays as it is, unless its result comes late and is taken."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -129,3 +129,8 @@ def mark_passed(*, lease_ids: Sequence[int], now: datetime) -> None:
     """The machines of these leases asked for more work: what they still hold can only be on its way to the farm."""
     if lease_ids:
         Lease.objects.filter(pk__in=lease_ids, end=LeaseEnd.OPEN, passed_at=None).update(passed_at=now)
+
+
+def hand_over(*, tokens: Collection[str], came_from: Collection[int], to: int) -> None:
+    """The named open leases of these sessions go to another session of the same machine."""
+    Lease.objects.filter(token__in=tokens, session_id__in=came_from, end=LeaseEnd.OPEN).update(session_id=to)

@@ -120,3 +120,8 @@ def count_open() -> int:
 def holds_lease_of(session_id: int, project_id: int) -> bool:
     """Whether the session holds an open lease of the project."""
     return Lease.objects.filter(session_id=session_id, project_id=project_id, end=LeaseEnd.OPEN).exists()
+
+
+def held_by(machine_id: int, project_id: int) -> bool:
+    """Whether the machine renders a tile of the project or ever has."""
+    return Lease.objects.filter(machine_id=machine_id, project_id=project_id).exists()

@@ -5,10 +5,23 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db.models import Exists, OuterRef
+
+from sheepfold.protocol.codes import OwnerWish
+from sheepfold.protocol.extras import STEERED_FROM
 from sheepfold.server.accounts.models import RenderKey, User
 from sheepfold.server.accounts.secrets import hash_secret, new_secret
 from sheepfold.server.core.statements import change, marks, stored
-from sheepfold.server.machines.models import LIVE_STATUSES, BlockedProject, Device, Machine, Session, SessionStatus
+from sheepfold.server.machines.models import (
+    LIVE_STATUSES,
+    STOPPING,
+    BlockedProject,
+    Device,
+    Machine,
+    Session,
+    SessionStatus,
+    StopWish,
+)
 from sheepfold.server.machines.queries import Offered
 
 
@@ -28,13 +41,18 @@ class MachineFacts:
 
 @dataclass(frozen=True, slots=True)
 class SessionTerms:
-    """How the farm treats a session. `max_silence` in seconds; `own_protocol` 0 means a foreign client."""
+    """How the farm treats a session. `max_silence` in seconds; `own_protocol` 0 means a foreign client.
+
+    `instance`, `run`: which folder and which start of Sheepfold's client it is; empty: it did not say.
+    """
 
     generation: str
     version: str
     own_protocol: int
     max_silence: int
     max_leases: int
+    instance: str = ""
+    run: str = ""
 
 
 def register_machine(*, user: User, facts: MachineFacts, now: datetime) -> Machine:
@@ -59,6 +77,7 @@ def register_machine(*, user: User, facts: MachineFacts, now: datetime) -> Machi
 def open_session(*, machine: Machine, key: RenderKey | None, terms: SessionTerms, now: datetime) -> tuple[Session, str]:
     """A new session and its token, which goes to the machine as a cookie and is kept as a hash only."""
     token = new_secret()
+    Machine.objects.filter(pk=machine.pk, wish=StopWish.STOPPED).update(wish=StopWish.NONE)
     disabled = bool(machine.disabled_reason)
     session = Session.objects.create(
         machine=machine,
@@ -70,6 +89,8 @@ def open_session(*, machine: Machine, key: RenderKey | None, terms: SessionTerms
         own_protocol=terms.own_protocol,
         max_silence=terms.max_silence,
         max_leases=terms.max_leases,
+        instance=terms.instance,
+        run=terms.run,
         started_at=now,
         heard_at=now,
         expires_at=now + timedelta(seconds=terms.max_silence),
@@ -104,6 +125,12 @@ def expire_sessions(*, now: datetime) -> list[int]:
 def end_session(*, session_id: int, now: datetime) -> bool:
     """The machine logged out. False if the session had ended before."""
     return bool(_end([session_id], SessionStatus.ENDED, now))
+
+
+def end_earlier_runs(*, machine: Machine, instance: str, run: str, now: datetime) -> list[int]:
+    """End the sessions of this client's earlier starts: it has lost what it held. Returns their ids."""
+    earlier = Session.objects.filter(machine=machine, instance=instance, status__in=LIVE_STATUSES).exclude(run=run)
+    return _end(list(earlier.values_list("id", flat=True)), SessionStatus.ENDED, now)
 
 
 def _end(ids: Sequence[int], status: SessionStatus, now: datetime, silent_before: datetime | None = None) -> list[int]:
@@ -151,6 +178,43 @@ def pause_machine(*, machine_id: int) -> None:
 def resume_machine(*, machine_id: int) -> None:
     """Give it tiles again."""
     Machine.objects.filter(pk=machine_id).update(paused=False)
+    _forget_obeyed(machine_id)
+
+
+def stop_machine(*, machine_id: int, wish: StopWish) -> bool:
+    """Tell its client to end. False where none runs that can be told; then nothing changes."""
+    told = Session.objects.filter(machine=OuterRef("pk"), status__in=LIVE_STATUSES, own_protocol__gte=STEERED_FROM)
+    return bool(Machine.objects.filter(Exists(told), pk=machine_id).update(wish=wish))
+
+
+def withdraw_stop(*, machine_id: int) -> bool:
+    """Take the wish back. False if there is none any more: the client may have ended meanwhile."""
+    withdrawn = bool(Machine.objects.filter(pk=machine_id, wish__in=STOPPING).update(wish=StopWish.NONE))
+    if withdrawn:
+        _forget_obeyed(machine_id)
+    return withdrawn
+
+
+def _forget_obeyed(machine_id: int) -> None:
+    """What its client said it obeys was the wish before; what it obeys from now on it has yet to say."""
+    Session.objects.filter(machine_id=machine_id, status__in=LIVE_STATUSES).update(obeys="")
+
+
+def record_stopped(*, machine_id: int) -> bool:
+    """The wish is fulfilled, if there was one and no client is left on the machine."""
+    left = Session.objects.filter(machine=OuterRef("pk"), status__in=LIVE_STATUSES)
+    rows = Machine.objects.filter(~Exists(left), pk=machine_id, wish__in=STOPPING)
+    return bool(rows.update(wish=StopWish.STOPPED))
+
+
+def record_obeyed(*, session_id: int, wish: OwnerWish) -> None:
+    """Its client says what it does now, by its owner's wish on the site or at the machine."""
+    Session.objects.filter(pk=session_id).update(obeys=wish)
+
+
+def allow_project(*, machine_id: int, project_id: int) -> None:
+    """It may get tiles of this project again."""
+    BlockedProject.objects.filter(machine_id=machine_id, project_id=project_id).delete()
 
 
 def block_project(*, machine_id: int, project_id: int, reason: str) -> None:

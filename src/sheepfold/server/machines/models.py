@@ -78,9 +78,7 @@ class Session(models.Model):
     compute_method = models.SmallIntegerField(default=1)
     cores = models.IntegerField(null=True)  # as the last job request said
     ram_max_kib = models.BigIntegerField(null=True)
-    instance = models.CharField(
-        max_length=64, default="", db_default=""
-    )  # the client's folder, as Sheepfold's client says it
+    instance = models.CharField(max_length=64, default="", db_default="")  # the client's folder; empty: not said
     run = models.CharField(max_length=64, default="", db_default="")  # the start of the client
     obeys = models.CharField(max_length=20, default="", db_default="")  # the owner's wish that the client says it obeys
     frames_done = models.IntegerField(default=0)

@@ -6,8 +6,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from sheepfold.protocol.codes import OwnerWish
+from sheepfold.protocol.extras import STEERED_FROM
 from sheepfold.server.core.statements import fetch, marks, moment
-from sheepfold.server.machines.models import LIVE_STATUSES, Machine, Session, SessionStatus
+from sheepfold.server.machines.models import (
+    LIVE_STATUSES,
+    STOPPING,
+    BlockedProject,
+    Machine,
+    Session,
+    SessionStatus,
+    StopWish,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +58,8 @@ class SessionFacts:
     gpu_name: str
     cpu_power: float | None  # per cent of the reference computer; None: not tested
     gpu_power: float | None
+    stop_wish: StopWish
+    obeys: str  # the wish that the client said last that it obeys; empty: none yet
     groups: frozenset[int]
     blocked_owners: frozenset[int]
     blocked_projects: frozenset[int]
@@ -57,12 +69,25 @@ class SessionFacts:
         """As the last job request said."""
         return Offered(self.compute_method, self.cores, self.ram_max_kib, self.gpu_name)
 
+    @property
+    def steered(self) -> bool:
+        """Whether its client can be told what its owner wants."""
+        return self.own_protocol >= STEERED_FROM
+
+    @property
+    def wish(self) -> OwnerWish:
+        """What its owner asked for on the site."""
+        if self.stop_wish in STOPPING:
+            return OwnerWish(self.stop_wish)
+        return OwnerWish.PAUSE if self.machine_paused else OwnerWish.RUN
+
 
 # In the order of SessionFacts. Hot path (ADR 13).
 _SESSIONS = """
 SELECT s.id, s.token_hash, s.status, s.generation, s.own_protocol, s.max_silence, s.max_leases, s.expires_at,
     s.frames_done, s.machine_id, m.name, m.os, m.bits, m.ram_kib, m.paused, m.user_id, u.may_render,
-    u.own_projects_first, s.compute_method, s.cores, s.ram_max_kib, m.gpu_name, m.cpu_power, m.gpu_power
+    u.own_projects_first, s.compute_method, s.cores, s.ram_max_kib, m.gpu_name, m.cpu_power, m.gpu_power,
+    m.wish, s.obeys
 FROM machines_session s JOIN machines_machine m ON m.id = s.machine_id JOIN accounts_user u ON u.id = m.user_id
 WHERE s.token_hash IN ({hashes})
 """
@@ -86,7 +111,16 @@ def _facts(row: tuple[Any, ...], sets: Mapping[tuple[int, int], Collection[int]]
     machine_id, user_id = row[9], row[15]
     keys = ((_GROUPS, user_id), (_OWNERS, user_id), (_PROJECTS, machine_id))
     members = (frozenset(sets.get(key, ())) for key in keys)
-    values: tuple[Any, ...] = (*row[:2], SessionStatus(row[2]), *row[3:7], moment(row[7]), *row[8:], *members)
+    values: tuple[Any, ...] = (
+        *row[:2],
+        SessionStatus(row[2]),
+        *row[3:7],
+        moment(row[7]),
+        *row[8:24],
+        StopWish(row[24]),
+        row[25],
+        *members,
+    )
     return SessionFacts(*values)
 
 
@@ -127,5 +161,10 @@ def connected_among(machine_ids: Collection[int]) -> frozenset[int]:
 
 def live_machine_ids() -> frozenset[int]:
     """Machines that could be given work now."""
-    rows = Session.objects.filter(status=SessionStatus.ACTIVE, machine__paused=False)
+    rows = Session.objects.filter(status=SessionStatus.ACTIVE, machine__paused=False, machine__wish=StopWish.NONE)
     return frozenset(rows.values_list("machine_id", flat=True))
+
+
+def blocked_projects(machine_id: int) -> list[BlockedProject]:
+    """What the machine never gets, the latest first."""
+    return list(BlockedProject.objects.filter(machine_id=machine_id).select_related("project").order_by("-id"))

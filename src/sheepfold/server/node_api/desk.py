@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from sheepfold.server.core.group_commit import GroupCommit
+from sheepfold.server.pipeline.heartbeats import HeartbeatDesk
 from sheepfold.server.pipeline.work import WorkDesk
 from sheepfold.server.results.decoders import Decoders
 
@@ -13,7 +14,11 @@ class Desk:
 
     commits: GroupCommit = field(default_factory=GroupCommit)
     work: WorkDesk = field(default_factory=WorkDesk)
+    heartbeats: HeartbeatDesk = field(init=False)
     decoders: Decoders = field(default_factory=Decoders)
+
+    def __post_init__(self) -> None:
+        self.heartbeats = HeartbeatDesk(self.work.facts)
 
     def open(self) -> None:
         """Start the database thread."""

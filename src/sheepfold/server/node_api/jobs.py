@@ -26,7 +26,7 @@ from sheepfold.server.node_api.wire import (
     session_token_hash,
     xml_answer,
 )
-from sheepfold.server.pipeline.heartbeats import Beat, serve_heartbeats
+from sheepfold.server.pipeline.heartbeats import Beat
 from sheepfold.server.pipeline.reports import Report, record_reports
 from sheepfold.server.pipeline.work import WorkQuery, WorkReply
 
@@ -54,14 +54,14 @@ def _work_answer(request: Request, reply: WorkReply) -> WorkAnswer:
     traits = traits_of(Generation(reply.generation))
     if reply.job is None:
         status = traits.work_status(reply.status)
-        return WorkAnswer(status, None, reply.stats, reply.delete_md5s, reply.wait_seconds)
+        return WorkAnswer(status, None, reply.stats, reply.delete_md5s, reply.wait_seconds, reply.wish)
     job = replace(
         reply.job,
         validation_url=_validation_url(request, reply.job),
         synchronous_upload=traits.synchronous_upload(at_once=traits.open_tiles == 1 or _is_test(reply.job)),
         renderer=replace(reply.job.renderer, commandline=_commandline(reply.job, traits.commandline_words())),
     )
-    return WorkAnswer(WorkStatus.OK, job, reply.stats, reply.delete_md5s)
+    return WorkAnswer(WorkStatus.OK, job, reply.stats, reply.delete_md5s, wish=reply.wish)
 
 
 def _is_test(job: Job) -> bool:
@@ -85,9 +85,10 @@ async def keep_alive(request: Request, desk: Desk) -> Response:
     """`keepmealive`: go on, or stop this tile."""
     params, _ = await all_params(request)
     beat = Beat(session_token_hash(request), decode_heartbeat(params))
-    status = await desk.commits.run(serve_heartbeats, beat)
-    count(HEARTBEATS, status)
-    return xml_answer(codec.encode_heartbeat_answer(HeartbeatAnswer(status)))
+    pulse = await desk.commits.run(desk.heartbeats.serve, beat)
+    count(HEARTBEATS, pulse.status)
+    answer = HeartbeatAnswer(pulse.status, pulse.wish, pulse.wait_seconds)
+    return xml_answer(codec.encode_heartbeat_answer(answer))
 
 
 async def report_error(request: Request, desk: Desk) -> Response:

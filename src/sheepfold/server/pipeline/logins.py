@@ -6,6 +6,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db.models import Q
 
@@ -20,7 +21,9 @@ from sheepfold.server.core.config import config
 from sheepfold.server.core.events import publish
 from sheepfold.server.core.switches import oldest_client
 from sheepfold.server.core.throttle import record_failure, too_many_attempts
+from sheepfold.server.dispatch.actions import hand_over
 from sheepfold.server.machines import actions as machines
+from sheepfold.server.machines.models import Machine, Session
 from sheepfold.server.machines.queries import sessions_of_tokens
 from sheepfold.server.pipeline import endings
 
@@ -108,9 +111,20 @@ def _open(admission: Admission) -> Welcome:
     record_key_use(key=key, now=moment)
     agreed = _agreement(request)
     machine = machines.register_machine(user=user, facts=_machine_facts(request, fingerprint, agreed), now=moment)
-    _, token = machines.open_session(machine=machine, key=key, terms=_terms(attempt, agreed), now=moment)
+    session, token = machines.open_session(machine=machine, key=key, terms=_terms(attempt, agreed), now=moment)
+    _replace_earlier_runs(machine, session, request, moment)
     publish(topic="machines", kind="session", reference=str(machine.pk))
     return Welcome(token, publickey, agreed)
+
+
+def _replace_earlier_runs(machine: Machine, session: Session, request: SessionRequest, moment: datetime) -> None:
+    """A client that was killed and started again has lost its tiles, except those whose frames it still has."""
+    if not session.instance:
+        return
+    ended = machines.end_earlier_runs(machine=machine, instance=session.instance, run=session.run, now=moment)
+    if ended:
+        hand_over(tokens=request.open_tokens or (), came_from=ended, to=session.pk)
+        endings.free_leases(where=Q(session_id__in=ended), now=moment)
 
 
 def _key(user: User, key_id: int | None, fingerprint: str, request: SessionRequest) -> tuple[RenderKey, str]:
@@ -125,12 +139,15 @@ def _agreement(request: SessionRequest) -> Extras | None:
 
 
 def _terms(attempt: LoginAttempt, agreed: Extras | None) -> machines.SessionTerms:
+    said = parse_extras(attempt.request.extras)
     return machines.SessionTerms(
         generation=attempt.generation,
         version=attempt.request.version,
         own_protocol=agreed.version if agreed else 0,
         max_silence=silence_limit(agreed) if agreed else config().session_silence,
         max_leases=agreed.leases if agreed else attempt.max_leases,
+        instance=said.instance if said else "",
+        run=said.run if said else "",
     )
 
 
@@ -161,5 +178,6 @@ def log_out(token_hashes: Sequence[str]) -> list[None]:
     for session in sessions_of_tokens(token_hashes).values():
         if machines.end_session(session_id=session.id, now=moment):
             endings.free_leases(where=Q(session_id=session.id), now=moment)
+            machines.record_stopped(machine_id=session.machine_id)
             publish(topic="machines", kind="session", reference=str(session.machine_id))
     return [None] * len(token_hashes)

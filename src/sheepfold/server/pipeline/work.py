@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sheepfold.protocol.codes import WorkStatus
+from sheepfold.protocol.codes import OwnerWish, WorkStatus
 from sheepfold.protocol.generations import Generation, after_work_request
 from sheepfold.protocol.messages import Job, Stats, WorkRequest
 from sheepfold.server.core.clock import now
@@ -49,6 +49,7 @@ class WorkReply:
     stats: Stats | None = None
     delete_md5s: tuple[str, ...] = ()
     wait_seconds: int | None = None  # when to ask again; only Sheepfold's client obeys
+    wish: OwnerWish | None = None  # for clients that obey their owner's wish on the site
 
 
 class WorkDesk:
@@ -69,8 +70,9 @@ class WorkDesk:
         for index, query in enumerate(queries):
             refusal = _refusal(live.get(query.token_hash))
             if refusal is not None:
-                generation = _generation(sessions.get(query.token_hash))
-                replies[index] = WorkReply(refusal, generation, wait_seconds=self.facts.wait_seconds())
+                session = sessions.get(query.token_hash)
+                wait = self.facts.wait_seconds()
+                replies[index] = WorkReply(refusal, _generation(session), wait_seconds=wait, wish=_wish(session))
             else:
                 asking[index] = _better_known(live[query.token_hash], query)
         replies |= self._serve(queries, asking, moment)
@@ -116,7 +118,8 @@ class WorkDesk:
         delete = self.facts.unwanted(request.cached_md5s)
         stats = self.facts.stats(session)
         if isinstance(grant, WorkStatus):
-            return WorkReply(grant, session.generation, None, stats, delete, self.facts.wait_seconds())
+            wait = self.facts.wait_seconds()
+            return WorkReply(grant, session.generation, None, stats, delete, wait, _wish(session))
         job = writer.job(grant.lease, (session.os, session.bits), grant.on_gpu)
         needed = {job.archive_md5, job.renderer.md5}
         return WorkReply(
@@ -125,6 +128,7 @@ class WorkDesk:
             job,
             stats,
             tuple(md5 for md5 in delete if md5 not in needed),
+            wish=_wish(session),
         )
 
 
@@ -132,6 +136,10 @@ def _announce(grants: Iterable[Grant | WorkStatus]) -> None:
     """Pages show that tiles are being rendered; one event a project is enough."""
     started = {grant.lease.project_id for grant in grants if isinstance(grant, Grant)}
     publish_many(facts=[EventFact(f"project:{project_id}", "tiles") for project_id in started], now=now())
+
+
+def _wish(session: SessionFacts | None) -> OwnerWish | None:
+    return session.wish if session is not None and session.steered else None
 
 
 def _generation(session: SessionFacts | None) -> str:
@@ -171,7 +179,7 @@ def _refusal(session: SessionFacts | None) -> WorkStatus | None:
         return WorkStatus.SESSION_DISABLED
     if not session.may_render:
         return WorkStatus.NO_RENDERING_RIGHT
-    if session.machine_paused:
+    if session.wish is not OwnerWish.RUN:
         return WorkStatus.NO_JOB
     return next((status for switch, status in SWITCHED.items() if switch in switches_on()), None)
 

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 
 from django.db.models import Count, Q
 
-from sheepfold.protocol.codes import ComputeMethod
+from sheepfold.protocol.codes import ComputeMethod, OwnerWish
+from sheepfold.protocol.extras import STEERED_FROM
 from sheepfold.protocol.generations import Generation, traits_of
 from sheepfold.protocol.shortcomings import shortcomings
 from sheepfold.server.accounts.models import User
@@ -14,7 +15,7 @@ from sheepfold.server.dispatch.eligibility import Obstacle, Offer, obstacle
 from sheepfold.server.dispatch.models import Lease, LeaseEnd
 from sheepfold.server.dispatch.picture import take_picture
 from sheepfold.server.frames.queries import tile_counts_of
-from sheepfold.server.machines.models import LIVE_STATUSES, Machine, Session, SessionStatus
+from sheepfold.server.machines.models import LIVE_STATUSES, STOPPING, Machine, Session, StopWish
 from sheepfold.server.machines.queries import is_live, sessions_of_tokens
 from sheepfold.server.projects.models import Project
 from sheepfold.server.projects.permissions import visible_projects
@@ -53,11 +54,53 @@ class MachineLine:
         """(colour, words)."""
         if self.machine.disabled_reason:
             return "bad", "disabled"
-        if self.machine.paused or (self.session and self.session.status == SessionStatus.PAUSED):
-            return "", "finishes its frame, then pauses" if self.tasks else "paused"
         if self.session is None:
-            return "", "not connected"
+            return "", _gone_words(self.machine)
+        if self.machine.wish in STOPPING:
+            return "busy" if self.tasks else "", _stop_words(self.machine, self.session, bool(self.tasks))
+        if self.machine.paused:
+            return "", _pause_words(self.session, bool(self.tasks))
+        if self.session.obeys in _HERE:
+            return "", _HERE[self.session.obeys]
         return ("busy", "rendering") if self.tasks else ("good", "waiting for work")
+
+    @property
+    def steered(self) -> bool:
+        """Whether its client can be told to stop."""
+        return self.session is not None and self.session.own_protocol >= STEERED_FROM
+
+    @property
+    def stopping(self) -> bool:
+        """Whether its owner wants it to end, and it has not yet."""
+        return self.machine.wish in STOPPING
+
+
+# what somebody said at the machine itself, by what its client obeys although the site does not want it
+_HERE: dict[str, str] = {
+    OwnerWish.PAUSE: "paused at the machine",
+    OwnerWish.STOP_AFTER_FRAME: "ends after its frame, as told at the machine",
+    OwnerWish.STOP_NOW: "ends, as told at the machine",
+}
+
+
+def _gone_words(machine: Machine) -> str:
+    if machine.wish in STOPPING:
+        return "not connected; stops when it comes back"
+    if machine.wish == StopWish.STOPPED:
+        return "stopped"
+    return "paused, not connected" if machine.paused else "not connected"
+
+
+def _stop_words(machine: Machine, session: Session, renders: bool) -> str:
+    if session.obeys != machine.wish:
+        return "is being told to stop" if machine.wish == StopWish.NOW else "is being told to stop after its frame"
+    return "will stop after this frame" if renders and machine.wish == StopWish.AFTER_FRAME else "is stopping"
+
+
+def _pause_words(session: Session, renders: bool) -> str:
+    if session.own_protocol >= STEERED_FROM and session.obeys != OwnerWish.PAUSE:
+        return "is being told to pause"
+    return "finishes its frame, then pauses" if renders else "paused"
 
 
 def machine_lines(machines: Sequence[Machine], now: datetime) -> list[MachineLine]:
@@ -121,7 +164,8 @@ def no_work_reasons(machine: Machine, *, seen_by: User, now: datetime) -> tuple[
     session = Session.objects.filter(machine=machine, status__in=LIVE_STATUSES).order_by("-id").first()
     facts = sessions_of_tokens([session.token_hash]).get(session.token_hash) if session else None
     if session is None or facts is None or not is_live(facts, now):
-        return "It is not connected. Start the client on it.", []
+        stopped = "It was stopped from here. " if machine.wish == StopWish.STOPPED else ""
+        return f"{stopped}It is not connected. Start the client on it.", []
     offer = Offer(ComputeMethod(session.compute_method), bool(machine.gpu_name), session.ram_max_kib)
     picture = take_picture()
     names = dict(visible_projects(seen_by).values_list("id", "name"))
@@ -143,6 +187,8 @@ def _words(reason: Obstacle | None, waiting: int) -> str:
 def _whole(machine: Machine, may_render: bool, any_project: bool) -> str:
     if machine.disabled_reason:
         return f"The farm disabled it: {machine.disabled_reason}"
+    if machine.wish in STOPPING:
+        return "It is about to stop. Take that back to give it work."
     if machine.paused:
         return "It is paused. Resume it to give it work."
     if not may_render:
