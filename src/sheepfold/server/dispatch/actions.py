@@ -57,6 +57,15 @@ def grant(*, takings: Sequence[Taking], now: datetime) -> list[LeaseFacts]:
     return [LeaseFacts(ids[key[0]], *key, LeaseEnd.OPEN) for key in keys]
 
 
+def grant_verifier(*, session: SessionFacts, tile: TakenTile, verification_id: int, now: datetime) -> LeaseFacts:
+    """A lease for a tile that is done, to be rendered again for comparison. It looks like any other to the machine."""
+    taking = Taking(session, tile)
+    key = _key(taking)
+    lease = (*key, now, _expiry(taking, now), 0, 0, False, 0, LeaseEnd.OPEN, verification_id)
+    ids = insert_rows(Lease, (*_COLUMNS, "verification_id"), [lease])
+    return LeaseFacts(ids[key[0]], *key, LeaseEnd.OPEN, verification_id=verification_id)
+
+
 def _key(taking: Taking) -> tuple[str, int, int, int, int, int]:
     session, tile = taking.session, taking.tile
     token = secrets.token_urlsafe(TOKEN_BYTES)
@@ -78,9 +87,18 @@ def end_each(*, lease_ids: Sequence[int], end: LeaseEnd, now: datetime) -> set[i
 _END_EACH = 'UPDATE dispatch_lease SET "end" = %s, ended_at = %s WHERE "end" = \'\' AND id IN ({marks}) RETURNING id'
 
 
-def accept_late(*, lease_id: int) -> None:
-    """The result of a lease that had ended otherwise was taken, since its tile still waited."""
-    Lease.objects.filter(pk=lease_id).exclude(end=LeaseEnd.OPEN).update(end=LeaseEnd.ACCEPTED)
+def accept_late(*, lease_id: int) -> bool:
+    """The result of a lease that had ended otherwise is taken, since its tile still waits. False if it was revoked."""
+    rows = Lease.objects.filter(pk=lease_id).exclude(end__in=(LeaseEnd.OPEN, LeaseEnd.REVOKED))
+    return bool(rows.update(end=LeaseEnd.ACCEPTED))
+
+
+def revoke(*, machine_id: int, now: datetime) -> list[LeaseFacts]:
+    """No result of this machine is taken any more, not even late. Returns the leases that were open."""
+    ended = end_matching(where=Q(session__machine_id=machine_id), end=LeaseEnd.REVOKED, now=now)
+    rows = Lease.objects.filter(session__machine_id=machine_id)
+    rows.exclude(end__in=(LeaseEnd.OPEN, LeaseEnd.ACCEPTED)).update(end=LeaseEnd.REVOKED)
+    return ended
 
 
 def end_matching(*, where: Q, end: LeaseEnd, now: datetime) -> list[LeaseFacts]:

@@ -97,6 +97,23 @@ def _hardware(session: SessionFacts, offer: Offer, project: OpenProject) -> Obst
     return None
 
 
+ON_PROCESSOR = "cpu"
+_MAKERS = {
+    "nvidia": ("nvidia", "geforce", "quadro", "tesla", "rtx", "gtx"),
+    "amd": ("amd", "radeon"),
+    "intel": ("intel", "arc"),
+    "apple": ("apple",),
+}
+
+
+def device_family(*, on_gpu: bool, gpu_name: str) -> str:
+    """Devices of one family render a frame alike: processors, or the graphics cards of one maker."""
+    if not on_gpu:
+        return ON_PROCESSOR
+    words = gpu_name.lower().split() or ["unnamed"]
+    return next((maker for maker, marks in _MAKERS.items() if any(mark in words for mark in marks)), words[0][:40])
+
+
 def renders_on_gpu(offer: Offer, project: OpenProject) -> bool:
     """Whether the tile would be rendered on the machine's GPU."""
     return project.use_gpu and offer.has_gpu and offer.compute_method != ComputeMethod.CPU

@@ -15,6 +15,7 @@ class LeaseEnd(models.TextChoices):
     ERRORED = "errored"
     EXPIRED = "expired"
     CANCELLED = "cancelled"
+    REVOKED = "revoked"  # its machine sent wrong pictures: nothing of it is taken any more
 
 
 class Lease(models.Model):
@@ -32,13 +33,23 @@ class Lease(models.Model):
     remainingtime = models.IntegerField(default=0)
     begun = models.BooleanField(default=False)  # a heartbeat named it: its answer did arrive
     resent = models.SmallIntegerField(default=0)  # how often its session asked again without having reported
+    verification_id = models.BigIntegerField(null=True)  # it renders a finished tile again, for comparison only
     passed_at = models.DateTimeField(null=True)  # since when its machine, asking for more, can only be uploading it
     ended_at = models.DateTimeField(null=True)
     end = models.CharField(max_length=10, choices=LeaseEnd.choices, default=LeaseEnd.OPEN)
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["tile"], name="one_open_lease", condition=models.Q(end=LeaseEnd.OPEN))
+            models.UniqueConstraint(
+                fields=["tile"],
+                name="one_open_lease",
+                condition=models.Q(end=LeaseEnd.OPEN, verification_id__isnull=True),
+            ),
+            models.UniqueConstraint(
+                fields=["verification_id"],
+                name="one_open_verifier",
+                condition=models.Q(end=LeaseEnd.OPEN, verification_id__isnull=False),
+            ),
         ]
         indexes = [
             models.Index(fields=["session"], name="lease_open_session", condition=models.Q(end=LeaseEnd.OPEN)),

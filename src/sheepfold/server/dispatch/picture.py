@@ -5,8 +5,11 @@ It only says where to look for waiting tiles. What it gets wrong costs a look in
 
 import time
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from random import Random
+
+from django.db.models import Q
 
 from sheepfold.server.dispatch.eligibility import OpenProject, Platform
 from sheepfold.server.dispatch.ordering import Queue, build_queue
@@ -57,8 +60,7 @@ class PictureBook:
 def take_picture() -> Picture:
     """Read the open projects: a few small queries over partial indexes."""
     md5s = _renderer_md5s()
-    rows = Project.objects.filter(claimable=True, status=ProjectStatus.RENDERING, deleted_at=None)
-    projects = {row.pk: _open_project(row, md5s) for row in rows.only(*_FIELDS)}
+    projects = _open_projects(Q(claimable=True, status=ProjectStatus.RENDERING), md5s)
     return Picture(
         queue=build_queue(projects.values()),
         projects=projects,
@@ -66,6 +68,17 @@ def take_picture() -> Picture:
         platforms=frozenset(platform for by_platform in md5s.values() for platform in by_platform),
         rooms=rooms_of_groups(),
     )
+
+
+def projects_to_verify(project_ids: Collection[int]) -> dict[int, OpenProject]:
+    """Those of these projects whose frames may be rendered again for comparison: not while they are paused."""
+    where = Q(pk__in=project_ids, status__in=(ProjectStatus.RENDERING, ProjectStatus.FINISHED))
+    return _open_projects(where, _renderer_md5s())
+
+
+def _open_projects(where: Q, md5s: dict[int, dict[Platform, str]]) -> dict[int, OpenProject]:
+    rows = Project.objects.filter(where, deleted_at=None).only(*_FIELDS)
+    return {row.pk: _open_project(row, md5s) for row in rows}
 
 
 _FIELDS = (

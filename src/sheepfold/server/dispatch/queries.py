@@ -29,6 +29,7 @@ class LeaseFacts:
     begun: bool = False
     resent: int = 0
     rendertime: int = 0  # seconds, as the last heartbeat said
+    verification_id: int | None = None  # it renders a finished tile again, for comparison only
 
 
 _COLUMNS = tuple(field.name for field in fields(LeaseFacts))

@@ -192,8 +192,10 @@ def _rescue(one: Received, moment: datetime) -> bool:
     lease = one.awaited.lease
     if states.move([lease.tile_id], came_from=TileStatus.WAITING, to=TileStatus.DONE, now=moment) != 1:
         return False
-    accept_late(lease_id=lease.id)
-    return True
+    if accept_late(lease_id=lease.id):
+        return True
+    states.move([lease.tile_id], came_from=TileStatus.DONE, to=TileStatus.WAITING, now=moment)
+    return False
 
 
 def _late(one: Received, moment: datetime) -> Verdict:

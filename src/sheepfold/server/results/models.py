@@ -16,6 +16,8 @@ class Verdict(models.TextChoices):
     BLANK = "blank"  # one colour where other machines' frames are not
     LATE = "late"  # somebody else was faster
     REPLACED = "replaced"  # accepted once, and rendered again since at its owner's wish
+    VERIFYING = "verifying"  # of a frame that another machine rendered, to compare the two
+    REFUTED = "refuted"  # other machines render it differently, or its machine sent such a one since it last agreed
 
 
 class Result(models.Model):
@@ -73,6 +75,8 @@ class PointsKind(models.TextChoices):
     RENDERED = "rendered"  # a machine's owner earned
     SPENT = "spent"  # a project's owner paid
     GRANT = "grant"
+    TAKEN_BACK = "taken_back"  # what a refuted picture had earned
+    REFUNDED = "refunded"  # what it had cost
 
 
 class PointsEntry(models.Model):
@@ -87,3 +91,65 @@ class PointsEntry(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["result", "kind"], name="points_once")]
         indexes = [models.Index(fields=["user", "-created_at"])]
+
+
+class VerificationStatus(models.TextChoices):
+    """waiting → rendering → arrived → agreed; back to waiting while there is doubt; also undecided, dropped."""
+
+    WAITING = "waiting"  # for a machine
+    RENDERING = "rendering"
+    ARRIVED = "arrived"  # the newest picture is to be compared
+    AGREED = "agreed"  # two machines agree
+    UNDECIDED = "undecided"  # no two machines render it alike
+    DROPPED = "dropped"  # the frame is gone or its machine was found wrong elsewhere
+
+
+UNSETTLED = (VerificationStatus.WAITING, VerificationStatus.RENDERING, VerificationStatus.ARRIVED)
+
+
+class Verification(models.Model):
+    """An accepted picture that other machines render again, to see whether it is what it should be (ADR 14)."""
+
+    result = models.OneToOneField(Result, on_delete=models.CASCADE, related_name="verification")
+    project_id = models.BigIntegerField()
+    tile = models.ForeignKey(Tile, on_delete=models.CASCADE, related_name="+")
+    frame = models.IntegerField()
+    machine_id = models.BigIntegerField()  # that rendered the picture
+    family = models.CharField(max_length=40)  # the kind of device that must render it again
+    status = models.CharField(max_length=10, choices=VerificationStatus.choices, default=VerificationStatus.WAITING)
+    failures = models.SmallIntegerField(default=0)  # of machines that were to render it again
+    created_at = models.DateTimeField()
+    settled_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["status", "id"], name="verification_open", condition=models.Q(status__in=UNSETTLED)),
+            models.Index(fields=["machine_id", "status"]),
+            models.Index(
+                fields=["project_id"],
+                name="verification_undecided",
+                condition=models.Q(status=VerificationStatus.UNDECIDED),
+            ),
+        ]
+
+
+class Vote(models.Model):
+    """A machine's picture in a verification; the first is the one in question."""
+
+    verification = models.ForeignKey(Verification, on_delete=models.CASCADE, related_name="votes")
+    result = models.OneToOneField(Result, on_delete=models.CASCADE, related_name="vote")
+    machine_id = models.BigIntegerField()
+    user_id = models.BigIntegerField()  # owner of the machine
+    camp = models.BigIntegerField(null=True)  # pictures of one camp look alike; null: not yet compared
+    agreed = models.BooleanField(default=False)  # with another machine's
+
+    class Meta:
+        indexes = [models.Index(fields=["machine_id", "-result"], name="vote_agreed", condition=models.Q(agreed=True))]
+
+
+class Reputation(models.Model):
+    """What verifications have shown of a machine; a machine without a row is new."""
+
+    machine_id = models.BigIntegerField(primary_key=True)
+    agreed = models.IntegerField(default=0)  # pictures since it was last found wrong
+    refuted = models.IntegerField(default=0)  # how often it was found wrong

@@ -96,7 +96,7 @@ def _newest_result(project_id: int) -> datetime | None:
 
 def rendering_frames(project_id: int) -> tuple[int, ...]:
     """Frames that machines render now."""
-    leases = Lease.objects.filter(project_id=project_id, end=LeaseEnd.OPEN).order_by("frame")
+    leases = Lease.objects.filter(project_id=project_id, end=LeaseEnd.OPEN, verification_id=None).order_by("frame")
     return tuple(leases.values_list("frame", flat=True))
 
 

@@ -27,7 +27,8 @@ class Working:
 
 def machines_on(project_id: int) -> list[Working]:
     """By frame."""
-    leases = Lease.objects.filter(project_id=project_id, end=LeaseEnd.OPEN).order_by("frame")[:MOST]
+    open_leases = Lease.objects.filter(project_id=project_id, end=LeaseEnd.OPEN, verification_id=None)
+    leases = open_leases.order_by("frame")[:MOST]
     rows = list(leases.values_list("machine_id", "frame", "rendertime", "remainingtime"))
     found = Machine.objects.select_related("user").in_bulk({row[0] for row in rows})
     return [

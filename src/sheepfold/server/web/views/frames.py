@@ -76,7 +76,7 @@ def detail(request: HttpRequest, visit: Visit, frame: int) -> HttpResponseBase:
         raise NotFound("the project has no such frame")
     ids = [tile.pk for tile in tiles]
     failures = [] if visit.by_link else list(TileFailure.objects.filter(tile__in=ids).order_by("-created_at"))
-    lease = Lease.objects.filter(tile__in=ids, end=LeaseEnd.OPEN).first()
+    lease = Lease.objects.filter(tile__in=ids, end=LeaseEnd.OPEN, verification_id=None).first()
     result = _accepted(visit).filter(tile__in=ids).select_related("blob").first()
     involved = {row.machine_id for row in (*failures, lease, result) if row is not None}
     context = {
