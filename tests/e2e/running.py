@@ -57,12 +57,17 @@ class FarmProcess:
     def kill(self) -> None:
         """`kill -9` of every process at once, as a power cut does it."""
         assert self._process is not None
-        parent = psutil.Process(self._process.pid)
-        family = [parent, *parent.children(recursive=True)]
+        family = self.family()
         for process in family:
             process.send_signal(signal.SIGKILL)
         self._process.wait()
         psutil.wait_procs(family)
+
+    def family(self) -> list[psutil.Process]:
+        """All its processes."""
+        assert self._process is not None
+        parent = psutil.Process(self._process.pid)
+        return [parent, *parent.children(recursive=True)]
 
     def kill_child(self, name: str) -> None:
         """`kill -9` of the process `web` or `background`; its parent starts it again."""
@@ -108,3 +113,14 @@ class ClientProcess:
         assert self._process is not None
         self._process.kill()
         self._process.wait()
+
+    def wait(self) -> int:
+        """Its exit code, once it has ended by itself."""
+        assert self._process is not None
+        return self._process.wait(PATIENCE)
+
+    def family(self) -> list[psutil.Process]:
+        """The client and what it runs."""
+        assert self._process is not None
+        parent = psutil.Process(self._process.pid)
+        return [parent, *parent.children(recursive=True)]

@@ -1,6 +1,5 @@
 """Archives by their MD5: downloaded once, checked, kept on disk up to a cap, unpacked once."""
 
-import errno
 import hashlib
 import os
 import re
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from sheepfold.client.room import is_full
 from sheepfold.client.unpack import UnpackError, remove_folder, unpack
 
 _PIECE = 1024 * 1024
@@ -255,7 +255,7 @@ def _check_md5(md5: str) -> None:
 
 
 def _disk_error(error: OSError) -> Exception:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if is_full(error):
         return DiskFullError(f"the disk is full: {error}")
     return FetchError(f"the archive cannot be stored: {error}")
 

@@ -26,6 +26,7 @@ from sheepfold.client.hardware import free_memory_kib
 from sheepfold.client.heartbeat import Heart
 from sheepfold.client.leases import Lease, OpenLeases
 from sheepfold.client.outbox import Entry, Outbox
+from sheepfold.client.room import blame_disk
 from sheepfold.client.session import Identity, LoginRefusedError, Session
 from sheepfold.client.supply import ExitCode, NoJob, ReadyJob, Supply
 from sheepfold.client.task import (
@@ -212,7 +213,7 @@ class DeviceLoop:
         return ExitCode.STOPPED_NOW if self._control.stopping_now else ExitCode.OK
 
     def _work_on(self) -> None:
-        while not self._control.stopping and self._end is None:
+        while self._end is None and not self._is_over():
             if not self._may_work():
                 continue
             job = self._next_job()
@@ -222,6 +223,12 @@ class DeviceLoop:
                 self._leave(job.end, job.reason)
             else:
                 self._wait_for_work(job)
+
+    def _is_over(self) -> bool:
+        """Whether to end. A stop on the farm's site may have been taken back since it was last heard of."""
+        if self._control.stopping and self._control.held_by_site and not self._control.stopping_now:
+            self._heart.beat()
+        return self._control.stopping
 
     def _wait_for_work(self, job: NoJob) -> None:
         if self._control.wish is not Wish.RUN:  # heard with this answer: that is what there is to tell
@@ -309,7 +316,7 @@ class DeviceLoop:
             if progress.remaining is not None and progress.remaining <= _ASK_AHEAD_SECONDS:
                 self._ask_ahead()
 
-        return self._renderer.render(task, heard, lease.stop)
+        return blame_disk(self._renderer.render(task, heard, lease.stop), task.work_dir)
 
     def _finish(self, ready: ReadyJob, outcome: RenderOutcome) -> None:
         if isinstance(outcome, RenderFailed):
@@ -379,17 +386,8 @@ class DeviceLoop:
         )
 
     def _tell_rendered(self, lease: Lease, outcome: Rendered, entry: Entry) -> None:
-        self._listener(
-            FrameRendered(
-                device=self._device.name,
-                job=lease.job.id,
-                frame=lease.job.frame,
-                seconds=outcome.seconds,
-                memory_kib=outcome.peak_kib,
-                living=outcome.living,
-                image=str(entry.image),
-            )
-        )
+        what = (self._device.name, lease.job.id, lease.job.frame)
+        self._listener(FrameRendered(*what, outcome.seconds, outcome.peak_kib, outcome.living, str(entry.image)))
 
 
 def _failed(kind: ErrorKind, message: str) -> RenderFailed:

@@ -33,9 +33,11 @@ def _habits(number: int, random: Random) -> Habits:
 
 @dataclass
 class Load:
-    """Machines at work. `back`: seconds from the end of each fault to the next frame that the farm took."""
+    """Machines at work. `token`: of an owner, for the API. `back`: seconds from the end of each fault to the next frame
+    that the farm took."""
 
     farm: EmptyFarm
+    token: str = ""
     work: "Future[Ledger]" = field(default_factory=Future)
     ledger: Ledger = field(default_factory=lambda: Ledger(hurt=True))
     back: dict[str, float] = field(default_factory=dict)
@@ -88,8 +90,10 @@ def loaded(farm: EmptyFarm, serve: Callable[[], str], tiles: int) -> Iterator[Lo
 
     `serve` starts the farm, once it has been filled, and tells its URL.
     """
-    load, filled = Load(farm), fill(farm, tiles)
-    crowd = Crowd(Scenario("load", "half of them other clients", _habits), MACHINES, 2024, serve(), *filled)
+    account, task, token = fill(farm, tiles)
+    load = Load(farm, token)
+    scenario = Scenario("load", "half of them other clients", _habits)
+    crowd = Crowd(scenario, MACHINES, 2024, serve(), account, task)
     hurry = threading.Event()
     stage = Stage(lambda: hurry.is_set() or load.is_done(), lambda: None, SECONDS)
     with ThreadPoolExecutor(1) as pool:
@@ -102,10 +106,10 @@ def loaded(farm: EmptyFarm, serve: Callable[[], str], tiles: int) -> Iterator[Lo
     check(load, tiles)
 
 
-def fill(farm: EmptyFarm, tiles: int) -> tuple[Account, Task]:
-    """Three projects, with so many tiles in all."""
+def fill(farm: EmptyFarm, tiles: int) -> tuple[Account, Task, str]:
+    """Three projects, with so many tiles in all. Who the machines are, what they know, and the token of an owner."""
     said = json.loads(run_python(farm, Path(__file__).parent / "fill_crowd.py", str(tiles)))
-    return Account(said["login"], said["key"]), Task(said["width"], said["height"])
+    return Account(said["login"], said["key"]), Task(said["width"], said["height"]), said["token"]
 
 
 def check(load: Load, tiles: int) -> None:

@@ -7,6 +7,7 @@ from sheepfold.client.blender import command
 from sheepfold.client.blender.output import parse_line
 from sheepfold.client.blender.process import Log, ProcessTree, RenderStoppedError
 from sheepfold.client.blender.results import find_image, why_no_image
+from sheepfold.client.room import is_full
 from sheepfold.client.sandbox import Cage
 from sheepfold.client.task import (
     Progress,
@@ -82,7 +83,7 @@ class FreshRenderer:
         except OSError as error:
             message = f"the renderer cannot be started: {error}"
             return RenderFailed(
-                ErrorKind.EXECUTE_FAILED,
+                ErrorKind.NO_DISK_SPACE if is_full(error) else ErrorKind.EXECUTE_FAILED,
                 message,
                 time.monotonic() - started,
                 0,

@@ -12,6 +12,7 @@ from sheepfold.client.blender.compare import UnreadablePictureError, same_pictur
 from sheepfold.client.blender.feeding import FedBlender
 from sheepfold.client.blender.fresh import FreshRenderer
 from sheepfold.client.hardware import free_memory_kib
+from sheepfold.client.room import is_full
 from sheepfold.client.sandbox import Cage
 from sheepfold.client.task import (
     ProgressListener,
@@ -126,7 +127,9 @@ class LivingRenderer:
             if self._blender is None or not self._blender.alive:
                 self._blender = FedBlender(task, self._cage)
         except (OSError, ValueError) as error:
-            return RenderFailed(ErrorKind.EXECUTE_FAILED, str(error), 0.0, 0, str(error))
+            full = isinstance(error, OSError) and is_full(error)
+            kind = ErrorKind.NO_DISK_SPACE if full else ErrorKind.EXECUTE_FAILED
+            return RenderFailed(kind, str(error), 0.0, 0, str(error))
         return self._blender.render(task, scene.keep_data, listener, stop)
 
     def _learn(

@@ -1,6 +1,7 @@
 """Uploaded frames: the order of `receive_frame` is what keeps them. The bytes are safe before anything is counted."""
 
 import asyncio
+import contextlib
 from pathlib import Path
 
 import structlog
@@ -51,8 +52,20 @@ async def receive_frame(request: Request, desk: Desk) -> Response:
     except BadUpload as error:
         log.info("frame not received", reason=str(error))
         return _refuse(UploadStatus.UPLOAD_FAILED)
+    except OSError as error:
+        log.error("frame not written down, its tile waits again", reason=str(error))
+        return await _give_back(request, desk)
     except TooLarge:
         return _refuse(UploadStatus.TOO_LARGE)
+
+
+async def _give_back(request: Request, desk: Desk) -> Response:
+    """The farm had no room for the frame. Many clients forget it when they hear so; the address names its lease."""
+    with contextlib.suppress(Refused):
+        found = await desk.commits.run(look_up, decode_frame_upload(query_params(request)))
+        if isinstance(found, Awaited):
+            await desk.commits.run(give_up, found.lease)
+    return _refuse(UploadStatus.UPLOAD_FAILED)
 
 
 async def _take(desk: Desk, upload: FrameUpload, path: Path | None) -> UploadStatus:

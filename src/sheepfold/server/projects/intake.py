@@ -232,7 +232,7 @@ def _write_all(file: int, chunk: bytes) -> None:
         while left:
             left = left[os.write(file, left) :]
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise DiskFull("the farm's disk is full; ask its operator to make room, then go on") from error
         raise
 

@@ -1,0 +1,59 @@
+"""A real file system that has no room left: a small one in memory, or where none may be mounted, a limit for files."""
+
+import os
+import resource
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+ROOMY = 2 << 20  # KiB; memory is taken only for what is written
+SPARE = 8  # KiB that are free when it is full: not even a page of a database is sure to fit twice
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A folder. `mounted`: it is a file system of its own. `family`: the processes that write there."""
+
+    folder: Path
+    mounted: bool
+    family: Callable[[], list[psutil.Process]]
+
+    def fill(self) -> None:
+        """From now on there is no room."""
+        if self.mounted:
+            facts = os.statvfs(self.folder)
+            self._resize((facts.f_blocks - facts.f_bfree) * facts.f_frsize // 1024 + SPARE)
+        else:
+            self._limit(1)
+
+    def make_room(self) -> None:
+        """There is room again."""
+        if self.mounted:
+            self._resize(ROOMY)
+        else:
+            self._limit(resource.RLIM_INFINITY)
+
+    def _resize(self, kib: int) -> None:
+        subprocess.run(["mount", "-o", f"remount,size={kib}k", str(self.folder)], check=True)
+
+    def _limit(self, size: int) -> None:
+        for process in self.family():
+            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+
+@contextmanager
+def small_disk(folder: Path, family: Callable[[], list[psutil.Process]]) -> Iterator[Disk]:
+    """A file system at the folder while the body runs; what lies in the folder is hidden then."""
+    folder.mkdir(exist_ok=True)
+    command = ["mount", "-t", "tmpfs", "-o", f"size={ROOMY}k,mode=755", "tmpfs", str(folder)]
+    if subprocess.run(command, capture_output=True).returncode != 0:
+        yield Disk(folder, mounted=False, family=family)
+        return
+    try:
+        yield Disk(folder, mounted=True, family=family)
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
