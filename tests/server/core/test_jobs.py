@@ -60,5 +60,5 @@ def _same_database() -> dict[str, str]:
     if connection.vendor != "postgresql":
         return dict(os.environ)
     at = connection.settings_dict
-    url = f"postgresql://{at['USER']}@{quote(at['HOST'], safe='')}/{at['NAME']}"
+    url = f"postgresql://{at['USER']}@{quote(at['HOST'], safe='')}:{at['PORT']}/{at['NAME']}"
     return {**os.environ, "SHEEPFOLD_DATABASE_URL": url}

@@ -1,11 +1,13 @@
-"""Many rows in one statement, for the hot path only.
+"""Many rows in one statement, for the hot path only (ADR 13).
 
-Measured on 64 results: Django's `bulk_create` takes 1.9 ms of CPU, this 0.4 ms; most of the difference is what it
-does for every field of every row. Callers name every column that has no default in the database.
+Measured on 64 results: Django's `bulk_create` takes 1.9 ms of CPU, this 0.4 ms on SQLite and 0.1 ms on PostgreSQL,
+where the rows travel as one JSON document. Callers name every column that has no default in the database.
 """
 
+import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from django.db import connection
@@ -35,18 +37,34 @@ def _parts(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Iterator[Se
 
 def _insert(
     model: type[Model], columns: Sequence[str], rows: Sequence[Sequence[Any]], ending: str
-) -> list[tuple[Any, int]]:
+) -> list[tuple[Any, ...]]:
     quote = connection.ops.quote_name
     names = ", ".join(quote(column) for column in columns)
-    one = f"({', '.join(['%s'] * len(columns))})"
-    values = ", ".join([one] * len(rows))
-    table = quote(model._meta.db_table)
+    source, parameters = _SOURCES[connection.vendor](model, columns, rows)
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO {table} ({names}) VALUES {values} {ending}",  # noqa: S608  all names are ours
-            _adapted([value for row in rows for value in row]),
-        )
+        cursor.execute(f"INSERT INTO {quote(model._meta.db_table)} ({names}) {source} {ending}", parameters)
         return cursor.fetchall() if ending.startswith("RETURNING") else []
+
+
+def _values(model: type[Model], columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> tuple[str, list[Any]]:
+    one = f"({', '.join(['%s'] * len(columns))})"
+    return f"VALUES {', '.join([one] * len(rows))}", _adapted([value for row in rows for value in row])
+
+
+def _json(model: type[Model], columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> tuple[str, list[Any]]:
+    """One parameter for all: psycopg takes 4 us to render each, and PostgreSQL plans long lists of values slowly."""
+    document = json.dumps([dict(zip(columns, row, strict=True)) for row in rows], default=str)
+    types = ", ".join(f"{connection.ops.quote_name(column)} {_type(model, column)}" for column in columns)
+    return f"SELECT * FROM json_to_recordset(%s) AS given({types})", [document]  # noqa: S608  all names are ours
+
+
+@lru_cache
+def _type(model: type[Model], column: str) -> str:
+    field = next(field for field in model._meta.concrete_fields if field.column == column)
+    return str(field.rel_db_type(connection) if field.is_relation else field.db_type(connection))
+
+
+_SOURCES = {"sqlite": _values, "postgresql": _json}
 
 
 def _adapted(values: list[Any]) -> list[Any]:

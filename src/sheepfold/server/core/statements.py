@@ -19,7 +19,7 @@ def fetch(statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...
     return found
 
 
-def change(statement: str, parameters: Sequence[Any]) -> int:
+def change(statement: str, parameters: Sequence[Any] = ()) -> int:
     """Run a statement that writes. Returns how many rows it changed."""
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
@@ -29,6 +29,11 @@ def change(statement: str, parameters: Sequence[Any]) -> int:
 def marks(values: Collection[object]) -> str:
     """The placeholders for `IN (…)`."""
     return ", ".join(["%s"] * len(values))
+
+
+def numbers(ids: Collection[int]) -> str:
+    """Ids written out for `IN (…)`: psycopg takes 4 us to render each parameter, which is most of a short statement."""
+    return ", ".join([str(int(value)) for value in ids])
 
 
 def stored(time: datetime) -> Any:

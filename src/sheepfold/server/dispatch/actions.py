@@ -9,7 +9,7 @@ from django.db.models import F, Q
 
 from sheepfold.server.core.bulk import insert_rows
 from sheepfold.server.core.config import config
-from sheepfold.server.core.statements import change, fetch, marks, stored
+from sheepfold.server.core.statements import change, fetch, numbers, stored
 from sheepfold.server.dispatch.models import Lease, LeaseEnd
 from sheepfold.server.dispatch.queries import LeaseFacts, find
 from sheepfold.server.frames.states import TakenTile
@@ -81,10 +81,10 @@ def end_each(*, lease_ids: Sequence[int], end: LeaseEnd, now: datetime) -> set[i
     """End those of these leases that are open. Returns the ids that this call ended."""
     if not lease_ids:
         return set()
-    return {row[0] for row in fetch(_END_EACH.format(marks=marks(lease_ids)), [end, stored(now), *lease_ids])}
+    return {row[0] for row in fetch(_END_EACH.format(ids=numbers(lease_ids)), [end, stored(now)])}
 
 
-_END_EACH = 'UPDATE dispatch_lease SET "end" = %s, ended_at = %s WHERE "end" = \'\' AND id IN ({marks}) RETURNING id'
+_END_EACH = 'UPDATE dispatch_lease SET "end" = %s, ended_at = %s WHERE "end" = \'\' AND id IN ({ids}) RETURNING id'
 
 
 def accept_late(*, lease_id: int) -> bool:

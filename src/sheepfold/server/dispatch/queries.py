@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Q
 
 from sheepfold.protocol.generations import Generation
-from sheepfold.server.core.statements import fetch, marks, moment
+from sheepfold.server.core.statements import fetch, marks, moment, numbers
 from sheepfold.server.dispatch.models import Lease, LeaseEnd
 from sheepfold.server.frames.models import TileStatus
 from sheepfold.server.machines.models import SessionStatus
@@ -42,24 +42,22 @@ def find(where: Q) -> list[LeaseFacts]:
 
 def find_by_tokens(tokens: Iterable[str]) -> dict[str, LeaseFacts]:
     """Leases by token; unknown tokens are absent."""
-    return {lease.token: lease for lease in _read("token", set(tokens))}
+    wanted = list(set(tokens))
+    found = fetch(_LEASES.format(condition=f"token IN ({marks(wanted)})"), wanted) if wanted else []
+    return {lease.token: lease for lease in map(facts_of, found)}
 
 
-def open_by_session(session_ids: Iterable[int]) -> dict[int, list[LeaseFacts]]:
+def open_by_session(session_ids: Collection[int]) -> dict[int, list[LeaseFacts]]:
     """The open leases of sessions, the oldest first; sessions without any are absent."""
-    found: dict[int, list[LeaseFacts]] = {}
-    for lease in _read("\"end\" = '' AND session_id", set(session_ids)):
-        found.setdefault(lease.session_id, []).append(lease)
-    return found
-
-
-def _read(column: str, values: Collection[object]) -> list[LeaseFacts]:
-    statement = _LEASES.format(column=column, marks=marks(values))
-    return [facts_of(row) for row in fetch(statement, list(values))] if values else []
+    condition = f"\"end\" = '' AND session_id IN ({numbers(session_ids)})"
+    held: dict[int, list[LeaseFacts]] = {}
+    for lease in map(facts_of, fetch(_LEASES.format(condition=condition)) if session_ids else ()):
+        held.setdefault(lease.session_id, []).append(lease)
+    return held
 
 
 LEASE_COLUMNS = ", ".join(f'l."{name}"' for name in _COLUMNS)
-_LEASES = f"SELECT {LEASE_COLUMNS} FROM dispatch_lease l WHERE {{column}} IN ({{marks}}) ORDER BY id"  # noqa: S608
+_LEASES = f"SELECT {LEASE_COLUMNS} FROM dispatch_lease l WHERE {{condition}} ORDER BY id"  # noqa: S608
 
 
 def facts_of(row: tuple[Any, ...]) -> LeaseFacts:

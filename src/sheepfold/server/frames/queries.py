@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from django.db.models import Count
 
-from sheepfold.server.core.statements import fetch, marks
+from sheepfold.server.core.statements import fetch, numbers
 from sheepfold.server.frames.models import Tile, TileFailure, TileStatus
 
 
@@ -70,8 +70,7 @@ def has_open(project_id: int) -> bool:
 
 def projects_without_open_tiles(project_ids: Collection[int]) -> list[int]:
     """Those of the projects of which no tile needs a machine any more."""
-    wanted = list(project_ids)
-    return [row[0] for row in fetch(_WITHOUT_OPEN.format(ids=marks(wanted)), wanted)] if wanted else []
+    return [row[0] for row in fetch(_WITHOUT_OPEN.format(ids=numbers(project_ids)))] if project_ids else []
 
 
 # Hot path (ADR 13).

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import connection
 
-from sheepfold.server.core.statements import fetch, marks, stored
+from sheepfold.server.core.statements import fetch, numbers, stored
 from sheepfold.server.frames.models import Tile, TileStatus
 
 ALLOWED = {
@@ -58,8 +58,8 @@ def move_each(tile_ids: Sequence[int], *, came_from: TileStatus, to: TileStatus,
         raise ValueError(f"a tile does not go from {came_from.label} to {to.label}")
     if not tile_ids:
         return set()
-    statement = _MOVE_EACH.format(marks=marks(tile_ids))
-    return {row[0] for row in fetch(statement, [to, stored(now), came_from, *tile_ids])}
+    statement = _MOVE_EACH.format(ids=numbers(tile_ids))
+    return {row[0] for row in fetch(statement, [to, stored(now), came_from])}
 
 
 def take_fresh(wanted: Mapping[int, int], *, now: datetime) -> dict[int, list[TakenTile]]:
@@ -82,7 +82,7 @@ def take_again(project_id: int, machine_id: int, *, now: datetime) -> list[Taken
     return _take(part, [project_id, machine_id, 1, TileStatus.RENDERING, stored(now)])
 
 
-_MOVE_EACH = "UPDATE frames_tile SET status = %s, changed_at = %s WHERE status = %s AND id IN ({marks}) RETURNING id"
+_MOVE_EACH = "UPDATE frames_tile SET status = %s, changed_at = %s WHERE status = %s AND id IN ({ids}) RETURNING id"
 
 # `status = 0` and not a parameter: the planner uses a partial index only when it can see the constant.
 # MATERIALIZED: a plan may otherwise run the subquery once for each row of the table. Then it passes over what it has

@@ -11,7 +11,7 @@ from sheepfold.protocol.codes import OwnerWish
 from sheepfold.protocol.extras import STEERED_FROM
 from sheepfold.server.accounts.models import RenderKey, User
 from sheepfold.server.accounts.secrets import hash_secret, new_secret
-from sheepfold.server.core.statements import change, marks, stored
+from sheepfold.server.core.statements import change, numbers, stored
 from sheepfold.server.machines.models import (
     LIVE_STATUSES,
     STOPPING,
@@ -105,7 +105,7 @@ def record_signs_of_life(*, sessions: Iterable[tuple[int, int]], now: datetime) 
         by_silence[max_silence].append(session_id)
     for max_silence, ids in by_silence.items():
         until = now + timedelta(seconds=max_silence)
-        change(_HEARD.format(ids=marks(ids)), [stored(now), stored(until), *ids])
+        change(_HEARD.format(ids=numbers(ids)), [stored(now), stored(until)])
 
 
 _HEARD = "UPDATE machines_session SET heard_at = %s, expires_at = %s WHERE id IN ({ids})"
@@ -150,7 +150,7 @@ def count_frames(*, session_ids: Iterable[int]) -> None:
     for session_id, number in Counter(session_ids).items():
         by_count[number].append(session_id)
     for number, ids in by_count.items():
-        change(_COUNT.format(ids=marks(ids)), [number, *ids])
+        change(_COUNT.format(ids=numbers(ids)), [number])
 
 
 _COUNT = "UPDATE machines_session SET frames_done = frames_done + %s WHERE id IN ({ids})"

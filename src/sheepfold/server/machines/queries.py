@@ -8,7 +8,7 @@ from typing import Any
 
 from sheepfold.protocol.codes import OwnerWish
 from sheepfold.protocol.extras import STEERED_FROM
-from sheepfold.server.core.statements import fetch, marks, moment
+from sheepfold.server.core.statements import fetch, marks, moment, numbers
 from sheepfold.server.machines.models import (
     LIVE_STATUSES,
     STOPPING,
@@ -127,8 +127,8 @@ def _facts(row: tuple[Any, ...], sets: Mapping[tuple[int, int], Collection[int]]
 def _sets(users: Collection[int], machines: Collection[int]) -> Mapping[tuple[int, int], Collection[int]]:
     """What users belong to and what users and machines have blocked, by kind and id of the user or the machine."""
     found: defaultdict[tuple[int, int], set[int]] = defaultdict(set)
-    statement = _SETS.format(users=marks(users), machines=marks(machines))
-    for kind, key, value in fetch(statement, [*users, *users, *machines]):
+    statement = _SETS.format(users=numbers(users), machines=numbers(machines))
+    for kind, key, value in fetch(statement):
         found[(kind, key)].add(value)
     return found
 

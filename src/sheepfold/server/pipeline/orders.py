@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sheepfold.protocol.messages import Chunk, Job, RendererInfo
-from sheepfold.server.core.statements import fetch, marks
+from sheepfold.server.core.statements import fetch, numbers
 from sheepfold.server.dispatch.eligibility import Platform
 from sheepfold.server.dispatch.queries import LeaseFacts
 from sheepfold.server.projects.formats import OutputFormat
@@ -34,11 +34,11 @@ _SCENES = """
 SELECT p.id, p.name, p.blend_path, b.md5, p.archive_password, p.revision, p.renderer_id, p.output_format, p.percentage,
     p.samples
 FROM projects_project p JOIN core_blob b ON b.sha256 = p.archive_id
-WHERE p.renderer_id IS NOT NULL AND p.id IN ({marks})
+WHERE p.renderer_id IS NOT NULL AND p.id IN ({ids})
 """
 _RENDERERS = """
 SELECT a.renderer_id, a.os, a.bits, b.md5
-FROM renderers_rendererarchive a JOIN core_blob b ON b.sha256 = a.blob_id WHERE a.renderer_id IN ({marks})
+FROM renderers_rendererarchive a JOIN core_blob b ON b.sha256 = a.blob_id WHERE a.renderer_id IN ({ids})
 """
 
 
@@ -46,11 +46,11 @@ class JobWriter:
     """Reads the projects of one group once, in two statements (ADR 13)."""
 
     def __init__(self, project_ids: Iterable[int]) -> None:
-        wanted = list(set(project_ids))
-        found = fetch(_SCENES.format(marks=marks(wanted)), wanted) if wanted else []
+        wanted = set(project_ids)
+        found = fetch(_SCENES.format(ids=numbers(wanted))) if wanted else []
         self._scenes = {row[0]: _Scene(*row) for row in found}
-        renderers = list({scene.renderer_id for scene in self._scenes.values()})
-        archives = fetch(_RENDERERS.format(marks=marks(renderers)), renderers) if renderers else []
+        renderers = {scene.renderer_id for scene in self._scenes.values()}
+        archives = fetch(_RENDERERS.format(ids=numbers(renderers))) if renderers else []
         self._md5s = {(renderer_id, os, bits): md5 for renderer_id, os, bits, md5 in archives}
         self._scripts: dict[int, str] = {}
 

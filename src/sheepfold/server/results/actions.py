@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sheepfold.server.core.actions import record_blobs
 from sheepfold.server.core.bulk import insert_rows
-from sheepfold.server.core.statements import change, marks
+from sheepfold.server.core.statements import change, numbers
 from sheepfold.server.core.storage import BlobRef
 from sheepfold.server.results.checks import ImageFacts
 from sheepfold.server.results.models import ErrorLog, PointsEntry, PointsKind, Result, Verdict
@@ -45,7 +45,7 @@ def record_accepted(*, accepted: Sequence[tuple[Arrival, KeptImage]], now: datet
         return []
     record_blobs(refs=[ref for _, kept in accepted for ref in (kept.blob, kept.thumbnail)])
     tiles = [arrival.tile_id for arrival, _ in accepted]
-    change(_REPLACE.format(tiles=marks(tiles)), tiles)
+    change(_REPLACE.format(tiles=numbers(tiles)))
     rows = [_result_row(arrival, kept, now) for arrival, kept in accepted]
     ids = insert_rows(Result, _RESULT_COLUMNS, rows)
     entries = [row for arrival, _ in accepted for row in _ledger_rows(arrival, ids[arrival.lease_token], now)]
