@@ -23,6 +23,7 @@ from tests.e2e.running import run_python, wait_until
 
 MACHINES = 6
 SECONDS = 100.0  # after which the crowd gives up
+PROJECTS = 3
 FRAMES_AFTER = 3  # that show that the farm is back
 ENDS = {DONE: TileEnd.DONE, WAITING: TileEnd.OPEN, RENDERING: TileEnd.OPEN}
 
@@ -48,10 +49,10 @@ class Load:
 
     def suffer(self, name: str, fault: Callable[[], object]) -> None:
         """Let the fault happen in the middle of the work; returns when the farm is back at it."""
-        self._await_more(FRAMES_AFTER)
+        self.await_more(FRAMES_AFTER)
         fault()
         over, before = time.monotonic(), self.taken()
-        self._await_more(FRAMES_AFTER)
+        self.await_more(FRAMES_AFTER)
         self.back[name] = self.ledger.taken_at[before] - over
 
     def report(self, record_property: Callable[[str, object], None]) -> None:
@@ -60,7 +61,8 @@ class Load:
         for name, seconds in self.back.items():
             record_property(f"back after {name} ({engine})", f"{seconds:.2f} s")
 
-    def _await_more(self, frames: int) -> None:
+    def await_more(self, frames: int) -> None:
+        """Return when the farm has taken so many more."""
         wanted = self.taken() + frames
         wait_until(lambda: self.taken() >= wanted or self.work.done(), f"more frames are taken; {self.ledger}")
         assert not self.work.done(), f"no work is left, or the machines broke: {self.work}"
@@ -116,6 +118,7 @@ def check(load: Load, tiles: int) -> None:
     """No tile was lost and none counts twice, nothing is open, and every stored file is there."""
     with closing_books(load.farm) as books:
         wait_until(lambda: books.open_leases() == 0, "no lease is open")
+        wait_until(lambda: books.rows(_FILMS) == [("done",)] * PROJECTS, "the films of all projects are made")
         assert compare(load.ledger, _accounts(books)) == []
         assert list(books.accepted_per_tile().values()) == [1] * tiles
         if (load.farm.data_dir / "blobs").exists():
@@ -133,6 +136,7 @@ def _accounts(books: Books) -> FarmBooks:
     return FarmBooks(ends, payments, books.open_leases(), lost_files=0)
 
 
+_FILMS = "SELECT status FROM outputs_video"  # each shows that the queue of jobs works again
 _PAYMENTS = """
 SELECT r.tile_id, sum(CASE p.kind WHEN 'rendered' THEN p.millipoints ELSE 0 END),
     sum(CASE p.kind WHEN 'spent' THEN p.millipoints ELSE 0 END)

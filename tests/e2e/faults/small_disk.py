@@ -57,3 +57,19 @@ def small_disk(folder: Path, family: Callable[[], list[psutil.Process]]) -> Iter
         yield Disk(folder, mounted=True, family=family)
     finally:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@contextmanager
+def read_only(folder: Path, family: Callable[[], list[psutil.Process]]) -> Iterator[None]:
+    """Who opens a file of the folder while the body runs cannot write it. Files that are open stay as they are."""
+    if subprocess.run(["mount", "--bind", str(folder), str(folder)], capture_output=True).returncode != 0:
+        disk = Disk(folder, mounted=False, family=family)
+        disk.fill()
+        yield
+        disk.make_room()
+        return
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", str(folder)], check=True)
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterator, Sequence
 
 import pytest
-from django.db import IntegrityError, connection
+from django.db import IntegrityError, connection, transaction
 
 from sheepfold.server.core.group_commit import GroupCommit, Piece, commit
 from sheepfold.server.core.models import Switch
@@ -104,3 +104,15 @@ def test_a_broken_connection_is_opened_again_and_the_group_goes_through(commits:
 
     assert commits.run_blocking(write, "after") == "AFTER"
     assert switches() == {"after"}
+
+
+def test_what_breaks_after_the_commit_does_not_end_the_thread_that_everybody_waits_for(commits: GroupCommit) -> None:
+    def hooked(names: Sequence[str]) -> list[str]:
+        transaction.on_commit(lambda: names[1])
+        return write(names)
+
+    with pytest.raises(IndexError):
+        commits.run_blocking(hooked, "kept")
+
+    assert commits.run_blocking(write, "after") == "AFTER"
+    assert switches() == {"kept", "after"}

@@ -20,7 +20,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeAlias, TypeVar
 
 import structlog
-from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, connection, transaction
 from prometheus_client import Counter, Histogram
 
 from sheepfold.server.core.metrics import REQUEST_BUCKETS
@@ -91,7 +91,12 @@ class GroupCommit:
     def _work(self) -> None:
         while (first := self._queue.get()) is not None:
             pieces, stopping = self._gather(first)
-            commit(pieces)
+            try:
+                commit(pieces)
+            except Exception as error:  # the top of the thread: without it the whole process would answer nobody
+                log.exception("group broke")
+                connection.close()
+                _deliver(pieces, [error] * len(pieces))
             if stopping:
                 break
         connection.close()
@@ -183,8 +188,8 @@ def _attempt(handler: Callable[[Sequence[Any]], Sequence[Any]], requests: list[A
     try:
         with transaction.atomic():
             return handler(requests)
-    except (OperationalError, InterfaceError):
-        raise  # the connection or the database itself: the savepoint cannot be trusted
+    except (OperationalError, InterfaceError, InternalError):
+        raise  # the connection or the database itself (it may be read-only): the savepoint cannot be trusted
     except Exception as error:  # noqa: BLE001
         return error
 

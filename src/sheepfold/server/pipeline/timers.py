@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
-from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, connection
 
 from sheepfold.server.core.clock import now
 from sheepfold.server.core.events import forget_events
@@ -16,6 +16,7 @@ from sheepfold.server.core.throttle import forget_failures
 from sheepfold.server.pipeline.endings import recover_tiles, reopen_projects, settle_retries
 from sheepfold.server.pipeline.farm_numbers import write_numbers
 from sheepfold.server.pipeline.heartbeats import expire_due
+from sheepfold.server.pipeline.sampling import drop_stale, sample_results
 from sheepfold.server.pipeline.tasks import requeue_lost, tidy_up
 
 log = structlog.get_logger()
@@ -33,6 +34,8 @@ class Timer:
 
 TIMERS = (
     Timer(2, lambda moment: expire_due(now=moment)),
+    Timer(2, lambda moment: sample_results(now=moment)),
+    Timer(60, lambda moment: drop_stale(now=moment)),
     Timer(5, lambda moment: settle_retries(now=moment)),
     Timer(5, lambda moment: reopen_projects()),
     Timer(60, lambda moment: recover_tiles(now=moment)),
@@ -82,7 +85,7 @@ def run_due(due: dict[Timer, float], moment: float) -> None:
 def _call(timer: Timer) -> None:
     try:
         timer.call(now())
-    except (OperationalError, InterfaceError):
+    except (OperationalError, InterfaceError, InternalError):
         raise  # the database itself: nothing else would work either
     except Exception:  # the top of a timer; the queue of jobs, for one, has a disk and a connection of its own
         log.exception("timer broke")
