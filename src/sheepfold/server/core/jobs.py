@@ -31,7 +31,7 @@ JOB_SECONDS = Histogram(
 
 
 class _Reconnecting:
-    """Huey keeps one connection for good; one that was opened while the database took no writes would never take any."""
+    """Huey keeps one connection for good; one that was opened when the database took no writes would never take any."""
 
     def initialize_schema(self) -> None:
         """Make the tables that are missing. A process whose database is away starts all the same, and says so."""
