@@ -1,4 +1,4 @@
-"""What the node API of one process shares: the database thread, the work desk, the processes that decode images."""
+"""What the node API of one process shares: the database threads, the work desk, the processes that decode images."""
 
 from dataclasses import dataclass, field
 
@@ -21,7 +21,7 @@ class Desk:
         self.heartbeats = HeartbeatDesk(self.work.facts)
 
     def open(self) -> None:
-        """Start the database thread."""
+        """Start the database threads."""
         self.commits.start()
 
     def close(self) -> None:
