@@ -123,4 +123,4 @@ def holds_lease_of(session_id: int, project_id: int) -> bool:
 
 def held_by(machine_id: int, project_id: int) -> bool:
     """Whether the machine renders a tile of the project or ever has."""
-    return Lease.objects.filter(machine_id=machine_id, project_id=project_id).exists()
+    return Lease.objects.filter(session__machine_id=machine_id, project_id=project_id).exists()  # has an index
