@@ -136,6 +136,21 @@ def test_stop_after_the_frame_can_be_taken_back(
     assert run.stop() is ExitCode.OK
 
 
+def test_stop_that_is_taken_back_in_the_last_moment_is_not_obeyed(
+    farm: SteeredFarm, settings: MakeSettings, start: Start, job: MakeJob, tmp_path: Path
+) -> None:
+    go_on = tmp_path / "go-on"
+    farm.jobs.extend([job(1, hold=str(go_on)), job(2)])
+    run = start(settings(farm.url))
+    run.wait_for(FrameStarted)
+    farm.wish = "stop-after-frame"
+    farm.wait_for_obeyed("stop-after-frame")
+    farm.wish = "run"
+    go_on.touch()
+    run.wait_for(FrameAccepted, 2)
+    assert run.stop() is ExitCode.OK
+
+
 def test_stop_now_ends_the_whole_tree_and_gives_the_frame_back_by_its_logout(
     farm: SteeredFarm, settings: MakeSettings, start: Start, job: MakeJob, tmp_path: Path
 ) -> None:

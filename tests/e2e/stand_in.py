@@ -1,5 +1,6 @@
 # Stands for Blender where processes are killed: a picture in a blink, another one for each frame. The scene is JSON:
-#   hold: frames that do not end the first time they are rendered; notes: folder that says which ones were begun.
+#   hold: frames that do not end the first time they are rendered; notes: folder that says which ones were begun;
+#   gates: frames that end when the file `go-FRAME` is in that folder.
 import json
 import os
 import struct
@@ -35,10 +36,21 @@ def hold_once(notes: Path, frame: int) -> None:
     sys.exit("the client is gone")
 
 
+def pass_gate(notes: Path, frame: int) -> None:
+    (notes / f"at-{frame}").touch()
+    parent = os.getppid()
+    while not (notes / f"go-{frame}").exists():
+        if os.getppid() != parent:
+            sys.exit("the client is gone")
+        time.sleep(0.02)
+
+
 words = sys.argv[1:]
 scene = json.loads(Path(words[words.index("-b") + 1]).read_text())
 output, number = words[words.index("-o") + 1], int(words[words.index("-f") + 1])
 print("Fra:1 Mem:8.0M (Peak 9.5M) | Time:00:00.01 | Remaining:00:01.00 | Scene | Sample 1/2", flush=True)
 if number in scene["hold"]:
     hold_once(Path(scene["notes"]), number)
+if number in scene.get("gates", ()):
+    pass_gate(Path(scene["notes"]), number)
 Path(f"{output}{number:04d}.png").write_bytes(png(number))

@@ -113,9 +113,20 @@ def test_each_button_stands_where_it_does_something(owner: Client, session: Sess
     assert buttons() == ["pause"]
 
 
-def test_what_was_obeyed_before_is_forgotten_with_the_wish(owner: Client, session: Session) -> None:
+@pytest.mark.parametrize(("before", "action"), [("pause", "resume"), ("stop", "go-on")])
+def test_a_machine_that_may_go_on_is_shown_so_when_its_client_has_heard(
+    owner: Client, session: Session, before: str, action: str
+) -> None:
+    do(owner, session, before)
+    do(owner, session, action)
+    assert 'role="status">is being told to go on<' in page(owner, session)
+    Session.objects.update(obeys="run")
+    assert 'role="status">waiting for work<' in page(owner, session)
+
+
+def test_a_client_of_others_that_may_go_on_is_not_told(owner: Client, session: Session) -> None:
+    Session.objects.update(own_protocol=0)
     do(owner, session, "pause")
-    Session.objects.update(obeys="pause")
     do(owner, session, "resume")
     assert 'role="status">waiting for work<' in page(owner, session)
 

@@ -13,6 +13,7 @@ from sheepfold.server.accounts.models import RenderKey, User
 from sheepfold.server.accounts.secrets import hash_secret, new_secret
 from sheepfold.server.core.statements import change, numbers, stored
 from sheepfold.server.machines.models import (
+    ASKED,
     LIVE_STATUSES,
     STOPPING,
     BlockedProject,
@@ -177,8 +178,8 @@ def pause_machine(*, machine_id: int) -> None:
 
 def resume_machine(*, machine_id: int) -> None:
     """Give it tiles again."""
-    Machine.objects.filter(pk=machine_id).update(paused=False)
-    _forget_obeyed(machine_id)
+    if Machine.objects.filter(pk=machine_id, paused=True).update(paused=False):
+        _ask_to_go_on(machine_id)
 
 
 def stop_machine(*, machine_id: int, wish: StopWish) -> bool:
@@ -191,13 +192,14 @@ def withdraw_stop(*, machine_id: int) -> bool:
     """Take the wish back. False if there is none any more: the client may have ended meanwhile."""
     withdrawn = bool(Machine.objects.filter(pk=machine_id, wish__in=STOPPING).update(wish=StopWish.NONE))
     if withdrawn:
-        _forget_obeyed(machine_id)
+        _ask_to_go_on(machine_id)
     return withdrawn
 
 
-def _forget_obeyed(machine_id: int) -> None:
-    """What its client said it obeys was the wish before; what it obeys from now on it has yet to say."""
-    Session.objects.filter(machine_id=machine_id, status__in=LIVE_STATUSES).update(obeys="")
+def _ask_to_go_on(machine_id: int) -> None:
+    """Its client has yet to say that it heard."""
+    told = Session.objects.filter(machine_id=machine_id, status__in=LIVE_STATUSES, own_protocol__gte=STEERED_FROM)
+    told.update(obeys=ASKED)
 
 
 def record_stopped(*, machine_id: int) -> bool:

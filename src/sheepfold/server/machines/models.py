@@ -23,6 +23,7 @@ class StopWish(models.TextChoices):
 
 
 STOPPING = (StopWish.AFTER_FRAME, StopWish.NOW)
+ASKED = "asked"  # `Session.obeys`: the owner has asked to go on, and the client has not said yet that it does
 
 
 class Machine(models.Model):

@@ -15,7 +15,7 @@ from sheepfold.server.dispatch.eligibility import Obstacle, Offer, obstacle
 from sheepfold.server.dispatch.models import Lease, LeaseEnd
 from sheepfold.server.dispatch.picture import take_picture
 from sheepfold.server.frames.queries import tile_counts_of
-from sheepfold.server.machines.models import LIVE_STATUSES, STOPPING, Machine, Session, StopWish
+from sheepfold.server.machines.models import ASKED, LIVE_STATUSES, STOPPING, Machine, Session, StopWish
 from sheepfold.server.machines.queries import is_live, sessions_of_tokens
 from sheepfold.server.projects.models import Project
 from sheepfold.server.projects.permissions import visible_projects
@@ -60,6 +60,8 @@ class MachineLine:
             return "busy" if self.tasks else "", _stop_words(self.machine, self.session, bool(self.tasks))
         if self.machine.paused:
             return "", _pause_words(self.session, bool(self.tasks))
+        if self.session.obeys == ASKED:
+            return "", "is being told to go on"
         if self.session.obeys in _HERE:
             return "", _HERE[self.session.obeys]
         return ("busy", "rendering") if self.tasks else ("good", "waiting for work")
