@@ -23,6 +23,14 @@ MAX_NAME = 100
 INVITATION_LIFE = timedelta(days=14)
 
 
+FARM = "farm"
+
+
+def farm_account() -> User:
+    """The farm's own account, which nobody can sign in to: it owns test frames and pays for what the farm wants."""
+    return User.objects.get_or_create(username=FARM, defaults={"is_active": False, "password": "!"})[0]
+
+
 def create_user(*, username: str, password: str | None, email: str = "", admin: bool = False) -> User:
     """A new person; without a password nobody can sign in with one. Conflict if the name is taken."""
     if not username or len(username) > MAX_NAME or not username.isprintable():

@@ -26,6 +26,14 @@ class SignUp(StrEnum):
     CLOSED = "closed"
 
 
+class Verify(StrEnum):
+    """Which machines' frames are rendered again by others to verify them."""
+
+    AUTO = "auto"
+    ON = "on"
+    OFF = "off"
+
+
 class ServerConfig(BaseSettings):
     """What an operator may set."""
 
@@ -61,6 +69,11 @@ class ServerConfig(BaseSettings):
     lease_hours: float = Field(24, gt=0, description="The longest time that one tile may take, in hours.")
     upload_limit_mib: int = Field(8192, ge=1, description="Largest scene that can be uploaded, in MiB.")
     image_limit_mib: int = Field(512, ge=1, description="Largest rendered image, in MiB.")
+    verify: Verify = Field(
+        Verify.AUTO,
+        description="Whether others render some frames again to find wrong ones: auto (of machines that work for other"
+        " people, once three people have machines connected), on (of all machines) or off.",
+    )
     drain_seconds: float = Field(
         0, ge=0, description="How long a process that shall end still answers, while /readyz says 503."
     )

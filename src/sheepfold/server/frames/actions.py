@@ -1,6 +1,6 @@
 """Every change of tiles and of what is known about their failures."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from django.db.models import Count
@@ -94,6 +94,19 @@ def cancel_tiles(*, project_id: int, now: datetime) -> int:
         states.move_all(project_id, came_from=status, to=TileStatus.CANCELLED, now=now)
         for status in (TileStatus.WAITING, TileStatus.RENDERING)
     )
+
+
+def take_back(*, tile_ids: Collection[int], now: datetime) -> dict[int, list[int]]:
+    """The images of these done tiles are wrong, so they wait again where the project goes on, and are cancelled where
+    it does not. Returns the frames that wait, by project."""
+    done = states.move_each(list(tile_ids), came_from=TileStatus.DONE, to=TileStatus.WAITING, now=now)
+    going_on = Tile.objects.filter(pk__in=done, project__status__in=GOING_ON)
+    waiting: dict[int, list[int]] = {}
+    for tile_id, project_id, frame in going_on.order_by("frame").values_list("id", "project_id", "frame"):
+        waiting.setdefault(project_id, []).append(frame)
+        done.discard(tile_id)
+    states.move(done, came_from=TileStatus.WAITING, to=TileStatus.CANCELLED, now=now)
+    return waiting
 
 
 def render_again(*, project_id: int, frames: Sequence[int], now: datetime) -> list[int]:

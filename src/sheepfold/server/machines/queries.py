@@ -148,6 +148,11 @@ def connected_machines() -> int:
     return Session.objects.filter(status__in=LIVE_STATUSES).values("machine_id").distinct().count()
 
 
+def count_live_owners() -> int:
+    """How many people have a machine with a live session."""
+    return Session.objects.filter(status__in=LIVE_STATUSES).values("machine__user_id").distinct().count()
+
+
 def count_live_sessions() -> int:
     """How many sessions have not ended."""
     return Session.objects.filter(status__in=LIVE_STATUSES).count()

@@ -23,6 +23,7 @@ from sheepfold.server.pipeline.finishing import finish_done_projects
 from sheepfold.server.projects.actions import mark_rendering_again
 from sheepfold.server.projects.gate import open_for_claims
 from sheepfold.server.projects.models import Project, ProjectStatus
+from sheepfold.server.results.actions import give_back_verifications
 from sheepfold.server.results.queries import rendered_by_others
 
 log = structlog.get_logger()
@@ -35,7 +36,7 @@ MAX_ATTEMPTS = 3  # leases of one tile that failed when no other machine is left
 def free_leases(*, where: Q, now: datetime, end: LeaseEnd = LeaseEnd.EXPIRED) -> list[LeaseFacts]:
     """End the open leases that match, for nobody's fault, and let their tiles wait again."""
     ended = end_matching(where=where, end=end, now=now)
-    _give_back(ended, now)
+    give_back(ended, now)
     return ended
 
 
@@ -46,7 +47,10 @@ def fail_lease(*, lease: LeaseFacts, end: LeaseEnd, reason: str, now: datetime) 
     """
     if not end_each(lease_ids=[lease.id], end=end, now=now):
         return False
-    _give_back([lease], now)
+    if lease.verification_id is not None:
+        give_back_verifications(verification_ids=[lease.verification_id], now=now, failed=True)
+        return True
+    _give_back_tiles([lease], now)
     owner_id = Project.objects.values_list("owner_id", flat=True).get(pk=lease.project_id)
     failed = frames.record_failure(
         tile_id=lease.tile_id, machine_id=lease.machine_id, owner_id=owner_id, reason=reason, now=now
@@ -57,7 +61,14 @@ def fail_lease(*, lease: LeaseFacts, end: LeaseEnd, reason: str, now: datetime) 
     return True
 
 
-def _give_back(leases: Sequence[LeaseFacts], now: datetime) -> None:
+def give_back(leases: Sequence[LeaseFacts], now: datetime) -> None:
+    """What these leases were for can be given to others: their leases have just ended without a result."""
+    verifying = [lease.verification_id for lease in leases if lease.verification_id is not None]
+    give_back_verifications(verification_ids=verifying, now=now)
+    _give_back_tiles([lease for lease in leases if lease.verification_id is None], now)
+
+
+def _give_back_tiles(leases: Sequence[LeaseFacts], now: datetime) -> None:
     waiting = frames.give_back(tile_ids=[lease.tile_id for lease in leases], now=now)
     given = [lease for lease in leases if lease.tile_id in waiting]
     open_for_claims(project_ids={lease.project_id for lease in given})
@@ -96,7 +107,8 @@ def settle_retries(*, now: datetime) -> None:
     for retry in retries():
         if not live or not live <= retry.machine_ids:
             continue
-        attempts = Lease.objects.filter(tile_id=retry.tile_id, end__in=(LeaseEnd.ERRORED, LeaseEnd.REJECTED)).count()
+        failed = Lease.objects.filter(tile_id=retry.tile_id, verification_id=None)
+        attempts = failed.filter(end__in=(LeaseEnd.ERRORED, LeaseEnd.REJECTED)).count()
         if attempts >= MAX_ATTEMPTS:
             _fail_tile(retry.tile_id, retry.project_id, now)
         else:
@@ -116,7 +128,7 @@ def recover_tiles(*, now: datetime) -> int:
 
     Returns how many there were.
     """
-    held = Lease.objects.filter(tile_id=OuterRef("pk"), end=LeaseEnd.OPEN)
+    held = Lease.objects.filter(tile_id=OuterRef("pk"), end=LeaseEnd.OPEN, verification_id=None)
     lost = Tile.objects.filter(
         ~Exists(held),
         status=TileStatus.RENDERING,

@@ -11,17 +11,18 @@ class Job(StrEnum):
     ANALYSE = "analyse"
     SEAL = "seal"
     ENCODE_VIDEO = "encode_video"
+    VERIFY = "verify"
 
 
-def enqueue_on_commit(job: Job, project_id: int) -> None:
+def enqueue_on_commit(job: Job, number: int) -> None:
     """If the process dies between commit and queue, or the queue takes nothing (its disk is full, its connection cut),
     the timer `requeue_lost` finds the row and enqueues it. What was committed is answered as such."""
-    transaction.on_commit(lambda: _enqueue(job, project_id), robust=True)
+    transaction.on_commit(lambda: _enqueue(job, number), robust=True)
 
 
-def _enqueue(job: Job, project_id: int) -> None:
+def _enqueue(job: Job, number: int) -> None:
     from sheepfold.server.pipeline import (
         tasks,
     )  # tasks call the steps, which enqueue: imported when all are loaded
 
-    getattr(tasks, job.value)(project_id)
+    getattr(tasks, job.value)(number)

@@ -19,11 +19,11 @@ from sheepfold.server.core.storage import store, temporary_path
 from sheepfold.server.outputs import actions as outputs
 from sheepfold.server.outputs.queries import videos_waited_for
 from sheepfold.server.outputs.video import MIN_FRAMES, EncodingFailed, encode_film
-from sheepfold.server.pipeline import preparing, sealing, steps
+from sheepfold.server.pipeline import preparing, sealing, steps, verifying
 from sheepfold.server.pipeline.retention import tidy
 from sheepfold.server.projects.models import Project
 from sheepfold.server.projects.queries import waiting_for_analysis, waiting_for_sealing
-from sheepfold.server.results.queries import accepted_frames
+from sheepfold.server.results.queries import accepted_frames, verifications_to_compare
 
 log = structlog.get_logger()
 
@@ -50,6 +50,15 @@ def encode_video(project_id: int) -> None:
 
 
 @huey.task()  # type: ignore[untyped-decorator]
+def verify(verification_id: int) -> None:
+    """Compare a frame with what another machine made of it."""
+    with exclusively(f"verify-{verification_id}") as mine:
+        if mine:
+            with structlog.contextvars.bound_contextvars(job="verify", verification=verification_id):
+                verifying.verify(verification_id)
+
+
+@huey.task()  # type: ignore[untyped-decorator]
 def tidy_up() -> None:
     """Take away what nobody needs any more; over a large store this takes minutes."""
     with exclusively("tidy_up") as mine:
@@ -63,6 +72,7 @@ def requeue_lost(*, now: datetime) -> None:
     queued = {(task.name, *task.args) for task in huey.pending()}
     wanted = [(analyse, number) for number in waiting_for_analysis()]
     wanted += [(seal, number) for number in waiting_for_sealing()]
+    wanted += [(verify, number) for number in verifications_to_compare()]
     wanted += [(encode_video, number) for number in videos_waited_for()]
     for task, number in wanted:
         if (task.task_class.__name__, number) not in queued:

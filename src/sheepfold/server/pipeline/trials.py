@@ -14,7 +14,7 @@ from PIL import Image, ImageChops, ImageStat
 
 from sheepfold.protocol import limits
 from sheepfold.protocol.codes import ComputeMethod, WorkStatus
-from sheepfold.server.accounts.models import User
+from sheepfold.server.accounts.actions import farm_account
 from sheepfold.server.core.actions import record_blob
 from sheepfold.server.core.errors import Conflict
 from sheepfold.server.core.storage import store, temporary_path
@@ -45,7 +45,6 @@ MAX_TRIES = 2  # of one device, then the machine is disabled
 DIFFERENCE = 12.0  # mean, of 255; measured: other noise 0.5, half as bright again 27, upside down 42, black 56
 SCENE = "scene.blend"
 DATA = files(__package__).joinpath("trial_data")
-OWNER = "farm"
 
 
 def set_up() -> None:
@@ -53,7 +52,7 @@ def set_up() -> None:
     renderer_id = choose_renderer(VERSION).renderer_id
     if renderer_id is None:
         raise Conflict("machines cannot be tested: the farm has no Blender yet; add one with `sheepfold renderer add`")
-    owner, _ = User.objects.get_or_create(username=OWNER, defaults={"is_active": False, "password": "!"})
+    owner = farm_account()
     with as_file(DATA.joinpath(SCENE)) as scene, temporary_path(".zip") as target:
         write_zip(target, [file_of(scene, SCENE)])
         archive = record_blob(ref=store().keep(target, MEDIA_TYPE))

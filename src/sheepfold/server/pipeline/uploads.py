@@ -23,7 +23,7 @@ from sheepfold.server.frames import states
 from sheepfold.server.frames.models import TileStatus
 from sheepfold.server.machines.actions import count_frames
 from sheepfold.server.machines.models import SessionStatus
-from sheepfold.server.pipeline import endings
+from sheepfold.server.pipeline import endings, verifying
 from sheepfold.server.pipeline.finishing import finish_done_projects
 from sheepfold.server.pipeline.trials import TRIAL_PROJECT, judge_trial, record_trials
 from sheepfold.server.results import queries as results
@@ -96,7 +96,8 @@ def _known_status(upload: FrameUpload, found: LeaseContext) -> UploadStatus | No
         return UploadStatus.MISSING_PARAMETER
     if found.lease.end == LeaseEnd.ACCEPTED:
         return UploadStatus.OK
-    return UploadStatus.SESSION_DISABLED if found.session_status == SessionStatus.DISABLED else None
+    disabled = found.session_status == SessionStatus.DISABLED or found.lease.end == LeaseEnd.REVOKED
+    return UploadStatus.SESSION_DISABLED if disabled else None
 
 
 def _is_late(found: LeaseContext) -> bool:
@@ -130,7 +131,9 @@ def settle(received: Sequence[Received]) -> list[UploadStatus]:
     judgements = [_judge(one) for one in received]
     good = [index for index, judgement in enumerate(judgements) if judgement.verdict == Verdict.ACCEPTED]
     verdicts = {index: judgement.verdict for index, judgement in enumerate(judgements)}
-    verdicts |= _accept({index: received[index] for index in good}, moment)
+    again = {index: received[index] for index in good if received[index].awaited.lease.verification_id is not None}
+    verdicts |= _accept({index: received[index] for index in good if index not in again}, moment)
+    verdicts |= _verify(again, moment)
     for index, judgement in enumerate(judgements):
         if judgement.verdict != Verdict.ACCEPTED:
             _refuse(received[index], judgement, moment)
@@ -142,7 +145,7 @@ def _judge(one: Received) -> Judgement:
     width, height = one.awaited.width, one.awaited.height
     if not isinstance(image, KeptImage):
         return judge(image, Expectation(width, height, others_have_content=False, agreed_constant=False))
-    doubtful = image.facts.constant
+    doubtful = image.facts.constant and one.awaited.lease.verification_id is None  # else it will be compared
     expected = Expectation(
         width=width,
         height=height,
@@ -170,6 +173,24 @@ def _accept(candidates: dict[int, Received], moment: datetime) -> dict[int, Verd
     finish_done_projects(project_ids={lease.project_id for lease in leases}, now=moment)
     late = {index: _late(candidates[index], moment) for index in candidates if index not in won}
     return dict.fromkeys(won, Verdict.ACCEPTED) | late
+
+
+def _verify(again: dict[int, Received], moment: datetime) -> dict[int, Verdict]:
+    """Pictures of finished tiles, for comparison. Those of leases that had ended are late."""
+    ended = end_each(lease_ids=[one.awaited.lease.id for one in again.values()], end=LeaseEnd.ACCEPTED, now=moment)
+    verdicts = {}
+    for index, one in again.items():
+        lease = one.awaited.lease
+        if lease.id in ended and isinstance(one.image, KeptImage) and lease.verification_id is not None:
+            ended.discard(lease.id)  # the same picture may have come twice at once
+            verifying.receive(
+                arrival=one.awaited.arrival, kept=one.image, verification_id=lease.verification_id, now=moment
+            )
+            count_frames(session_ids=[lease.session_id])
+            verdicts[index] = Verdict.ACCEPTED
+        else:
+            verdicts[index] = _late(one, moment)
+    return verdicts
 
 
 def _win_tiles(candidates: dict[int, Received], moment: datetime) -> list[int]:

@@ -23,6 +23,7 @@ from sheepfold.server.pipeline import endings
 from sheepfold.server.pipeline.farm_facts import FarmFacts
 from sheepfold.server.pipeline.orders import JobWriter
 from sheepfold.server.pipeline.trials import give_trials
+from sheepfold.server.pipeline.verifying import VerificationBook, give_verifications
 
 SWITCHED = {FarmSwitch.MAINTENANCE: WorkStatus.MAINTENANCE, FarmSwitch.OVERLOADED: WorkStatus.OVERLOADED}
 GPU_NAME_LENGTH = 200  # what the row holds
@@ -57,6 +58,7 @@ class WorkDesk:
 
     def __init__(self) -> None:
         self.book = PictureBook()
+        self.verifications = VerificationBook()
         self.facts = FarmFacts()
 
     def serve_work(self, queries: Sequence[WorkQuery]) -> list[WorkReply]:
@@ -85,6 +87,8 @@ class WorkDesk:
         claims = {i: Claim(one, _offer(queries[i].request)) for i, one in asking.items() if i not in grants}
         if FarmSwitch.TEST_MACHINES in switches_on():
             grants |= give_trials(claims, now=moment)
+        claims = {index: one for index, one in claims.items() if index not in grants}
+        grants |= give_verifications(claims, self.verifications, now=moment)
         claims = {index: one for index, one in claims.items() if index not in grants}
         grants |= dict(zip(claims, claim(list(claims.values()), book=self.book, now=moment), strict=True))
         _announce(grants.values())

@@ -8,15 +8,21 @@ import asyncio
 import multiprocessing
 import resource
 import signal
+import threading
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 
 from sheepfold.server.results.checks import Inspected, NotAnImage, inspect
+from sheepfold.server.results.comparison import Difference, compare_files
 
 log = structlog.get_logger()
+
+Outcome = TypeVar("Outcome")
 
 PROCESSES = 2  # decoding a frame takes 12 ms, forty times a claim
 MEMORY = 6 << 30  # bytes of address space; 16,384 x 16,384 pixels of four bytes and their copy take 2 GiB
@@ -35,7 +41,7 @@ class Decoders:
         """What the file is; see `checks.inspect`."""
         pool = self._pool
         try:
-            return await asyncio.get_running_loop().run_in_executor(pool, _bounded, path, most_pixels)
+            return await asyncio.get_running_loop().run_in_executor(pool, _bounded, inspect, path, most_pixels)
         except BrokenProcessPool:
             if pool is self._pool:
                 self._pool = self._start(PROCESSES)
@@ -46,7 +52,7 @@ class Decoders:
     async def _alone(self, path: Path, most_pixels: int) -> Inspected:
         pool = self._start(1)
         try:
-            return await asyncio.get_running_loop().run_in_executor(pool, _bounded, path, most_pixels)
+            return await asyncio.get_running_loop().run_in_executor(pool, _bounded, inspect, path, most_pixels)
         except BrokenProcessPool:
             log.warning("an image ended the process that decoded it")
             return NotAnImage("the program that decodes it does not survive it")
@@ -58,8 +64,37 @@ class Decoders:
         self._pool.shutdown()
 
     def _start(self, processes: int) -> ProcessPoolExecutor:
-        context = multiprocessing.get_context("forkserver")
-        return ProcessPoolExecutor(processes, context, initializer=_bound, initargs=self._limits)
+        return _start(processes, *self._limits)
+
+
+class Incomparable(Exception):
+    """Two images that the farm took cannot be read together within the bounds."""
+
+
+class Comparer:
+    """The same for pairs, one after the other, and for callers without an event loop."""
+
+    def __init__(self, *, memory: int = MEMORY, cpu_seconds: float = CPU_SECONDS) -> None:
+        self._limits = (memory, cpu_seconds)
+        self._pool: ProcessPoolExecutor | None = None
+        self._one_at_a_time = threading.Lock()
+
+    def compare(self, one: Path, other: Path) -> Difference:
+        """See `comparison.compare_files`. Raises Incomparable."""
+        with self._one_at_a_time:
+            self._pool = self._pool or _start(1, *self._limits)
+            try:
+                return self._pool.submit(_bounded, compare_files, one, other).result()
+            except BrokenProcessPool as error:
+                self._pool = None
+                raise Incomparable("the program that compares them does not survive it") from error
+            except (OSError, ValueError, SyntaxError, MemoryError) as error:
+                raise Incomparable(str(error)) from error
+
+
+def _start(processes: int, memory: int, cpu_seconds: float) -> ProcessPoolExecutor:
+    context = multiprocessing.get_context("forkserver")
+    return ProcessPoolExecutor(processes, context, initializer=_bound, initargs=(memory, cpu_seconds))
 
 
 _cpu_seconds = CPU_SECONDS  # in a decoding process: for each file
@@ -72,10 +107,10 @@ def _bound(memory: int, cpu_seconds: float) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _bounded(path: Path, most_pixels: int) -> Inspected:
+def _bounded(work: Callable[..., Outcome], *arguments: object) -> Outcome:
     """Ends this process by SIGPROF where decoding takes too long: no exception would come through a C library."""
     signal.setitimer(signal.ITIMER_PROF, _cpu_seconds)
     try:
-        return inspect(path, most_pixels)
+        return work(*arguments)
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)

@@ -4,10 +4,20 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Sum
+from django.db.models import Count, Max, Sum
 
 from sheepfold.server.frames.queries import TileCounts
-from sheepfold.server.results.models import ErrorLog, PointsEntry, Result, Verdict
+from sheepfold.server.results.models import (
+    UNSETTLED,
+    ErrorLog,
+    PointsEntry,
+    Reputation,
+    Result,
+    Verdict,
+    Verification,
+    VerificationStatus,
+    Vote,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,3 +106,97 @@ def error_logs(project_id: int, frame: int | None = None) -> list[ErrorLog]:
     """Error reports about a project, the newest first."""
     rows = ErrorLog.objects.filter(project_id=project_id).select_related("tile")
     return list((rows if frame is None else rows.filter(tile__frame=frame)).order_by("-created_at"))
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingVerification:
+    """A frame that a machine shall render again. `machines`, `owners`: whose pictures are there already."""
+
+    id: int
+    tile_id: int
+    project_id: int
+    frame: int
+    family: str
+    machines: frozenset[int]
+    owners: frozenset[int]
+
+
+def waiting_verifications(most: int) -> list[WaitingVerification]:
+    """The oldest ones; two statements, one where there are none."""
+    rows = Verification.objects.filter(status=VerificationStatus.WAITING, status__in=UNSETTLED).order_by("id")
+    found = list(rows.values_list("id", "tile_id", "project_id", "frame", "family")[:most])
+    votes = Vote.objects.filter(verification__in=[row[0] for row in found]) if found else Vote.objects.none()
+    cast = list(votes.values_list("verification_id", "machine_id", "user_id"))
+    return [
+        WaitingVerification(
+            *row,
+            machines=frozenset(machine for number, machine, _ in cast if number == row[0]),
+            owners=frozenset(owner for number, _, owner in cast if number == row[0]),
+        )
+        for row in found
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class VoteFact:
+    """A picture in a verification; the newest has no camp yet."""
+
+    id: int
+    machine_id: int
+    result_id: int
+    blob_sha: str
+    camp: int | None
+    agreed: int  # of its machine, so far
+
+
+@dataclass(frozen=True, slots=True)
+class Ballot:
+    """A verification whose newest picture is to be compared with the others, the oldest first."""
+
+    id: int
+    project_id: int
+    frame: int
+    family: str
+    votes: tuple[VoteFact, ...]
+
+
+def ballot(verification_id: int, *, lock: bool = False) -> Ballot | None:
+    """None if there is nothing to compare any more. `lock`: nobody else settles it until the transaction's end."""
+    rows = Verification.objects.select_for_update() if lock else Verification.objects.all()
+    found = rows.filter(pk=verification_id, status=VerificationStatus.ARRIVED).first()
+    if found is None:
+        return None
+    votes = Vote.objects.filter(verification=found).order_by("id")
+    cast = list(votes.values_list("id", "machine_id", "result_id", "result__blob_id", "camp"))
+    known = agreements([row[1] for row in cast])
+    facts = tuple(VoteFact(*row, agreed=known.get(row[1], 0)) for row in cast)
+    return Ballot(found.pk, found.project_id, found.frame, found.family, facts)
+
+
+def verifications_to_compare() -> list[int]:
+    """Whose newest picture has arrived."""
+    rows = Verification.objects.filter(status=VerificationStatus.ARRIVED, status__in=UNSETTLED)
+    return list(rows.order_by("id").values_list("id", flat=True))
+
+
+def agreements(machine_ids: Collection[int]) -> dict[int, int]:
+    """How often each machine agreed with others since it was last wrong; those without a reputation are absent."""
+    return dict(Reputation.objects.filter(pk__in=machine_ids).values_list("machine_id", "agreed"))
+
+
+def last_agreed(machine_id: int, before: int) -> int:
+    """The machine's latest result before another one that others agreed with; 0 if there is none."""
+    rows = Vote.objects.filter(machine_id=machine_id, agreed=True, result__lt=before)
+    return rows.aggregate(last=Max("result_id"))["last"] or 0
+
+
+def open_verifications(machine_ids: Collection[int]) -> dict[int, int]:
+    """How many pictures of each machine are being verified; machines without any are absent."""
+    rows = Verification.objects.filter(machine_id__in=machine_ids, status__in=UNSETTLED)
+    return dict(rows.values_list("machine_id").annotate(Count("id")))
+
+
+def unverifiable(project_ids: Collection[int]) -> frozenset[int]:
+    """Those of these projects of which no two machines rendered some frame alike."""
+    rows = Verification.objects.filter(project_id__in=project_ids, status=VerificationStatus.UNDECIDED)
+    return frozenset(rows.values_list("project_id", flat=True))
