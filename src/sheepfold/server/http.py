@@ -8,9 +8,10 @@ from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from sheepfold.server.core.config import config
+from sheepfold.server.core.zero_copy import ZeroCopy
 from sheepfold.server.health import begin_draining
 
 HEAD_LIMIT = 64 * 1024  # bytes of request line and headers; a session request, the longest, has 2 KiB
@@ -20,7 +21,10 @@ DRAIN_SECONDS = 10  # for requests that run when the server is told to end
 
 
 class BoundedHttp(HttpToolsProtocol):
-    """Refuses a head that is too long or too slow, before it takes memory or holds a connection for ever."""
+    """Refuses a head that is too long or too slow, before it takes memory or holds a connection for ever.
+
+    Lets the kernel send files.
+    """
 
     _head_bytes: int | None = None  # None: not within a head
     _head_timer: asyncio.TimerHandle | None = None
@@ -50,6 +54,9 @@ class BoundedHttp(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_watching()
         super().connection_lost(exc)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        super()._start_asgi_task(cycle, ZeroCopy(app, cycle))  # type: ignore[arg-type]  # uvicorn has types of its own
 
     def _watch_head(self) -> None:
         self._stop_watching()

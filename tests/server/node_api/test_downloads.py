@@ -1,16 +1,23 @@
 """Archives over a real socket: whole, in part, with their length and their md5."""
 
+import contextlib
 import hashlib
+import http.client
+import os
+import socket
 
+import psutil
 import pytest
 
 from sheepfold.server.accounts.actions import create_user
 from sheepfold.server.accounts.models import User
+from sheepfold.server.core import zero_copy
 from sheepfold.server.core.actions import record_blob
 from sheepfold.server.core.models import Blob
 from sheepfold.server.core.storage import store
 from sheepfold.server.projects.models import Project
 from sheepfold.server.renderers.models import Renderer, RendererArchive
+from tests.e2e.running import wait_until
 from tests.server.conftest import Server
 from tests.server.farm import make_project
 from tests.server.node_api.machine import Machine
@@ -89,3 +96,86 @@ def test_without_a_tile_of_the_project_or_without_a_session_it_is_404(server: Se
 
     assert idle.request("GET", target).status == 404
     assert Machine(server).request("GET", target).status == 404
+
+
+LARGE = os.urandom(1 << 20) * 24  # bytes; more than the buffers of a connection hold
+
+
+@pytest.fixture
+def large(machine: Machine, project: Project) -> str:
+    """Where the machine finds a large scene."""
+    Project.objects.filter(pk=project.pk).update(archive=kept(LARGE))
+    return f"/server/archive.php?type=job&job={project.pk}"
+
+
+def begin(machine: Machine, target: str) -> socket.socket:
+    """Ask for an archive and read the first bytes of the answer. The connection's own buffer is small."""
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.connect((machine.server.host, machine.server.port))
+    connection.sendall(f"GET {target} HTTP/1.1\r\nHost: farm\r\nCookie: {machine.cookie}\r\n\r\n".encode())
+    assert connection.recv(12) == b"HTTP/1.1 200"
+    return connection
+
+
+def open_files() -> int:
+    return psutil.Process().num_fds()
+
+
+def test_a_large_archive_comes_whole_and_its_connection_goes_on(machine: Machine, large: str) -> None:
+    connection = http.client.HTTPConnection(machine.server.host, machine.server.port, timeout=30)
+    connection.request("GET", large, headers={"Cookie": machine.cookie})
+    first = connection.getresponse().read()
+    connection.request("GET", large, headers={"Cookie": machine.cookie, "Range": "bytes=-7"})
+    last = connection.getresponse()
+
+    assert first == LARGE
+    assert (last.status, last.read()) == (206, LARGE[-7:])
+
+
+def test_a_part_of_another_archive_is_not_wanted(machine: Machine, large: str) -> None:
+    mark = machine.request("GET", large, headers={"Range": "bytes=0-0"}).header("etag")
+    headers = {"Range": "bytes=5-9", "If-Range": '"of another time"'}
+    other = machine.request("GET", large, headers=headers)
+    same = machine.request("GET", large, headers={**headers, "If-Range": str(mark)})
+
+    assert mark == f'"{hashlib.md5(LARGE).hexdigest()}"'
+    assert (other.status, other.body) == (200, LARGE)
+    assert (same.status, same.body) == (206, LARGE[5:10])
+
+
+def test_a_part_beyond_the_end_is_refused(machine: Machine, large: str) -> None:
+    answer = machine.request("GET", large, headers={"Range": f"bytes={len(LARGE)}-"})
+
+    assert (answer.status, answer.header("content-range")) == (416, f"bytes */{len(LARGE)}")
+
+
+def test_a_machine_that_goes_away_leaves_nothing_open(machine: Machine, large: str, exceptions: list[str]) -> None:
+    machine.request("GET", large)
+    before = open_files()
+    connections = [begin(machine, large) for _ in range(8)]
+    # ours and the server's, its copy for sending, and the file
+    wait_until(lambda: open_files() == before + 8 * 4, "all eight are being sent")
+    for connection in connections:
+        connection.close()
+
+    wait_until(lambda: open_files() <= before, "the farm closes what it had opened")
+    assert machine.request("GET", large).body == LARGE
+    assert exceptions == []
+
+
+def test_a_machine_that_takes_nothing_is_cut_off(
+    machine: Machine, large: str, monkeypatch: pytest.MonkeyPatch, exceptions: list[str]
+) -> None:
+    monkeypatch.setattr(zero_copy, "SILENT_SECONDS", 0.1)
+    machine.request("GET", large)
+    before = open_files()
+    with begin(machine, large) as connection:
+        wait_until(lambda: open_files() <= before + 1, "the farm closes its side")
+        came = 0
+        with contextlib.suppress(ConnectionResetError):
+            while received := len(connection.recv(1 << 20)):
+                came += received
+
+    assert came < len(LARGE)
+    assert exceptions == []

@@ -5,10 +5,12 @@ From a bucket that machines can reach, Sheepfold's client fetches large archives
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 
 import structlog
 from starlette.requests import Request
-from starlette.responses import FileResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from sheepfold.protocol.extras import NOT_DIRECT
 from sheepfold.protocol.messages import ArchiveRequest
@@ -21,7 +23,8 @@ from sheepfold.protocol.params import (
 )
 from sheepfold.server.core.config import config
 from sheepfold.server.core.storage import store
-from sheepfold.server.node_api.byte_ranges import Unsatisfiable, parse_range
+from sheepfold.server.core.zero_copy import can_send_files, send_file
+from sheepfold.server.node_api.byte_ranges import ByteRange, Unsatisfiable, parse_range
 from sheepfold.server.node_api.desk import Desk
 from sheepfold.server.node_api.wire import all_params, session_token_hash
 from sheepfold.server.pipeline.downloads import ArchiveQuery, StoredArchive, find_archives
@@ -73,23 +76,31 @@ async def _redirect(params: Params, archive: StoredArchive) -> Response | None:
 
 def _send(request: Request, archive: StoredArchive) -> Response:
     """Streamed with its length, whole or in part, and never gzipped: clients of 2020 stumble over either."""
-    path = store().path(archive.sha256)
-    if path is not None:
-        return FileResponse(path, media_type=ZIP, headers={"ETag": f'"{archive.md5}"'})
-    return _send_from_s3(request, archive)
-
-
-def _send_from_s3(request: Request, archive: StoredArchive) -> Response:
+    mark = f'"{archive.md5}"'
+    wanted = request.headers.get("range") if request.headers.get("if-range", mark) == mark else None
     try:
-        part = parse_range(request.headers.get("range"), archive.size)
+        part = parse_range(wanted, archive.size)
     except Unsatisfiable:
         return Response(status_code=416, headers={"Content-Range": f"bytes */{archive.size}"})
-    headers = {
-        "Accept-Ranges": "bytes",
-        "Content-Length": str(part.end - part.start),
-        "ETag": f'"{archive.md5}"',
-    }
+    headers = {"Accept-Ranges": "bytes", "Content-Length": str(part.end - part.start), "ETag": mark}
     if part.is_partial:
         headers["Content-Range"] = f"bytes {part.start}-{part.end - 1}/{archive.size}"
-    body = store().stream(archive.sha256, part.start, part.end)
-    return StreamingResponse(body, 206 if part.is_partial else 200, headers, media_type=ZIP)
+    status, path = 206 if part.is_partial else 200, store().path(archive.sha256)
+    if path is not None and can_send_files(request.scope):
+        return StoredFile(path, part, status, headers)
+    return StreamingResponse(store().stream(archive.sha256, part.start, part.end), status, headers, media_type=ZIP)
+
+
+class StoredFile(Response):
+    """A part of a file in the store, sent by the kernel."""
+
+    media_type = ZIP
+
+    def __init__(self, path: Path, part: ByteRange, status: int, headers: dict[str, str]) -> None:
+        super().__init__(status_code=status, headers=headers)
+        self._path, self._part = path, part
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send_file(send, self._path, self._part.start, self._part.end)

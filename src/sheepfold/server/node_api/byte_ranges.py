@@ -1,4 +1,4 @@
-"""The `Range` header for bodies that come from S3; files on disk are served by Starlette. Pure."""
+"""The `Range` header. Pure."""
 
 import re
 from dataclasses import dataclass
