@@ -1,6 +1,5 @@
 """A new machine: three questions, farms nearby."""
 
-import socket
 import tomllib
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,12 +7,10 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from zeroconf import ServiceInfo, Zeroconf
 
 from sheepfold.client import cli, first_run
 from sheepfold.client.cli import client
 from sheepfold.client.config import ConfigError, Settings, load_settings, read_key
-from sheepfold.client.discovery import SERVICE_TYPE, find_farms
 from sheepfold.client.first_run import Answers, Share, save, settings_text
 from sheepfold.client.hardware import read_hardware
 from sheepfold.client.supply import ExitCode
@@ -67,28 +64,6 @@ def test_nobody_is_asked_without_a_terminal(tmp_path: Path, monkeypatch: pytest.
     assert result.exit_code == ExitCode.BAD_SETTINGS
     assert "no server is given" in result.output
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.fixture
-def announced() -> str:
-    """A farm that announces itself on this machine's own network."""
-    network = Zeroconf(interfaces=["127.0.0.1"])
-    url = "http://127.0.0.1:8123"
-    info = ServiceInfo(
-        SERVICE_TYPE,
-        f"test-{socket.gethostname()}.{SERVICE_TYPE}",
-        port=8123,
-        addresses=[socket.inet_aton("127.0.0.1")],
-        properties={"url": url},
-    )
-    network.register_service(info)
-    yield url
-    network.unregister_service(info)
-    network.close()
-
-
-def test_announced_farm_is_found(announced: str) -> None:
-    assert announced in find_farms(seconds=20, interfaces=["127.0.0.1"])
 
 
 def test_auto_takes_the_farm_nearby(settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch) -> None:

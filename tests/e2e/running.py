@@ -38,13 +38,14 @@ class FarmProcess:
     farm: EmptyFarm
     log: Path
     settings: dict[str, str] = field(default_factory=dict)
+    host: str = "127.0.0.1"
     url: str = ""
     _process: "subprocess.Popen[bytes] | None" = None
 
     def start(self) -> str:
         """Serve, at the same address as before; returns the address when it is taken."""
         port = self.url.rpartition(":")[2] or "0"
-        command = [sys.executable, "-m", "sheepfold", "serve", "--host", "127.0.0.1", "--port", port]
+        command = [sys.executable, "-m", "sheepfold", "serve", "--host", self.host, "--port", port]
         said = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             environment = os.environ | self.farm.settings | self.settings

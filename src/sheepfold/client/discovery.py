@@ -1,11 +1,13 @@
 """Finds farms on the local network, where nothing had to be configured."""
 
 import threading
+import time
 
 from zeroconf import ServiceBrowser, ServiceListener, Zeroconf
 
-SERVICE_TYPE = "_sheepfold._tcp.local."
-_ADDRESS = b"url"  # the property under which a farm says its address
+from sheepfold.protocol.announcement import SERVICE_TYPE, URL
+
+_OTHERS_SECONDS = 0.3  # within which the other farms of a network have answered, too
 
 
 class _Farms(ServiceListener):
@@ -17,7 +19,7 @@ class _Farms(ServiceListener):
         info = zc.get_service_info(type_, name)
         if info is None:
             return
-        said = (info.properties or {}).get(_ADDRESS)
+        said = (info.properties or {}).get(URL.encode())
         addresses = info.parsed_scoped_addresses()
         url = said.decode() if said else f"http://{addresses[0]}:{info.port}" if addresses else None
         if url is not None and url not in self.urls:
@@ -32,7 +34,7 @@ class _Farms(ServiceListener):
 
 
 def find_farms(seconds: float = 3.0, interfaces: list[str] | None = None) -> list[str]:
-    """Addresses of farms that announce themselves; returns soon after the first. Empty without a network."""
+    """Addresses of farms that announce themselves. Returns soon after the first. Empty without a network."""
     try:
         network = Zeroconf(interfaces=interfaces) if interfaces else Zeroconf()
     except OSError:
@@ -40,7 +42,8 @@ def find_farms(seconds: float = 3.0, interfaces: list[str] | None = None) -> lis
     farms = _Farms()
     try:
         ServiceBrowser(network, SERVICE_TYPE, farms)
-        farms.found.wait(seconds)
+        if farms.found.wait(seconds):
+            time.sleep(_OTHERS_SECONDS)
         return list(farms.urls)
     finally:
         network.close()

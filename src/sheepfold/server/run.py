@@ -10,6 +10,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from sheepfold.environment.parent import SUPERVISED
+from sheepfold.server.announcing import announced
 from sheepfold.server.core.config import config
 from sheepfold.server.core.logs import configure_logs
 from sheepfold.server.core.metrics import serve_metrics, shared_metrics
@@ -43,7 +44,7 @@ def serve(host: str, port: int, *, web_processes: int, background_processes: int
         url = _url(listening)
         grant_local_access(url)
         children = [*_web_children(listening, web_processes), *_background_children(background_processes)]
-        with shared_metrics(), supervise(children):
+        with shared_metrics(), supervise(children), announced(listening):
             announce(url, first_run)
             end_wanted.wait()
 

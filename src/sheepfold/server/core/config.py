@@ -74,6 +74,11 @@ class ServerConfig(BaseSettings):
         description="Whether others render some frames again to find wrong ones: auto (of machines that work for other"
         " people, once three people have machines connected), on (of all machines) or off.",
     )
+    announce: bool = Field(
+        True,
+        description="Tell the local network of the farm, so that clients find it (`serve` on another address than this"
+        " machine's own).",
+    )
     drain_seconds: float = Field(
         0, ge=0, description="How long a process that shall end still answers, while /readyz says 503."
     )
