@@ -54,6 +54,7 @@ class Offer:
     compute_method: ComputeMethod = ComputeMethod.CPU_OR_GPU
     has_gpu: bool = False
     ram_max_kib: int | None = None
+    gpu_name: str = ""
 
 
 def obstacle(session: SessionFacts, offer: Offer, project: OpenProject) -> Obstacle | None:

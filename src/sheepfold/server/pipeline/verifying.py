@@ -70,7 +70,7 @@ def _fits(one: Claim, waiting: WaitingVerification, project: OpenProject) -> boo
         return False
     if config().verify is not Verify.ON and session.user_id in waiting.owners:
         return False
-    family = device_family(on_gpu=renders_on_gpu(one.offer, project), gpu_name=session.gpu_name)
+    family = device_family(on_gpu=renders_on_gpu(one.offer, project), gpu_name=one.offer.gpu_name)
     return family == waiting.family and obstacle(session, one.offer, project) is None
 
 

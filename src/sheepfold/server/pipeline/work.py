@@ -189,7 +189,8 @@ def _refusal(session: SessionFacts | None) -> WorkStatus | None:
 
 
 def _offer(request: WorkRequest) -> Offer:
-    return Offer(request.compute_method, request.gpu_model is not None, request.ram_max_kib)
+    gpu_name = request.gpu_model or ""
+    return Offer(request.compute_method, request.gpu_model is not None, request.ram_max_kib, gpu_name)
 
 
 def _lost_lease(
