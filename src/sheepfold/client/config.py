@@ -80,6 +80,7 @@ class Settings(BaseSettings):
         default_factory=lambda: config_folder() / "key",
         description="file that holds this machine's render key",
     )
+    keyring: bool = Field(False, description="keep the key in this system's keyring; it is taken from the file once")
     cache_dir: Path = Field(
         default_factory=lambda: Path(platformdirs.user_cache_dir("sheepfold", appauthor=False)) / "client",
         description="folder for archives and unfinished work",

@@ -14,7 +14,7 @@ from sheepfold.client.api import FarmError
 from sheepfold.client.blender.fresh import FreshRenderer
 from sheepfold.client.blender.living import LivingRenderer
 from sheepfold.client.conditions import why_wait
-from sheepfold.client.config import ConfigError, Settings, read_key
+from sheepfold.client.config import ConfigError, Settings
 from sheepfold.client.control import Control
 from sheepfold.client.devices import PROCESSOR, Blender, choose_devices
 from sheepfold.client.discovery import find_farms
@@ -22,6 +22,7 @@ from sheepfold.client.events import Level, Listener, Message, Stopping
 from sheepfold.client.fetch import Cache
 from sheepfold.client.hardware import read_hardware
 from sheepfold.client.instance import AlreadyRunningError, instance_name, only_one
+from sheepfold.client.keys import find_key
 from sheepfold.client.loop import Desk, DeviceLoop, Renderer
 from sheepfold.client.outbox import Entry, Outbox
 from sheepfold.client.sandbox import Cage, NoCageError, choose_cage
@@ -94,7 +95,7 @@ def _identity(settings: Settings) -> Identity:
     hardware = read_hardware()
     return Identity(
         login=settings.login,
-        key=read_key(settings.key_file),
+        key=find_key(settings),
         hostname=settings.hostname or hardware.hostname,
         hardware=hardware,
         cores=min(settings.cores or hardware.cores, hardware.cores),
