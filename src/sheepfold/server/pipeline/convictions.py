@@ -1,4 +1,4 @@
-"""A machine sent a picture that others render differently: what follows for it, its frames and its points (ADR 14)."""
+"""A machine sent a picture that others render differently: what follows for it, its frames and its points (ADR 15)."""
 
 from collections.abc import Collection
 from datetime import datetime

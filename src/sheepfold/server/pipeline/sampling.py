@@ -1,4 +1,4 @@
-"""Which accepted frames other machines shall render again (ADR 14). A timer looks at what came since its last look, so
+"""Which accepted frames other machines shall render again (ADR 15). A timer looks at what came since its last look, so
 that accepting a frame costs nothing more."""
 
 from collections import Counter

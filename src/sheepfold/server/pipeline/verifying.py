@@ -1,4 +1,4 @@
-"""Machines render frames again, and what they send is compared (ADR 14). To them it is a job like any other."""
+"""Machines render frames again, and what they send is compared (ADR 15). To them it is a job like any other."""
 
 import time
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """Whether two machines rendered the same picture. Pure but for reading the files; runs in a process of its own.
 
 The same scene, Blender and kind of device do not give the same bytes everywhere: other processors round differently,
-and then some paths of light end elsewhere. Measured (ADR 14): the share of pixels that change by more than 4 of 255 is
+and then some paths of light end elsewhere. Measured (ADR 15): the share of pixels that change by more than 4 of 255 is
 below 0.0001 with other threads and other instruction sets, and 0.011 or more with half of the samples.
 """
 

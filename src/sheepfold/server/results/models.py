@@ -108,7 +108,7 @@ UNSETTLED = (VerificationStatus.WAITING, VerificationStatus.RENDERING, Verificat
 
 
 class Verification(models.Model):
-    """An accepted picture that other machines render again, to see whether it is what it should be (ADR 14)."""
+    """An accepted picture that other machines render again, to see whether it is what it should be (ADR 15)."""
 
     result = models.OneToOneField(Result, on_delete=models.CASCADE, related_name="verification")
     project_id = models.BigIntegerField()

@@ -18,6 +18,7 @@ from sheepfold.server.results.models import (
     VerificationStatus,
     Vote,
 )
+from sheepfold.server.results.trust import is_trusted
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +183,35 @@ def verifications_to_compare() -> list[int]:
 def agreements(machine_ids: Collection[int]) -> dict[int, int]:
     """How often each machine agreed with others since it was last wrong; those without a reputation are absent."""
     return dict(Reputation.objects.filter(pk__in=machine_ids).values_list("machine_id", "agreed"))
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a machine stands with others: pictures that they agreed with since it was last wrong, and how often that was."""
+
+    agreed: int
+    refuted: int
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether less than a tenth of its frames are verified."""
+        return is_trusted(self.agreed)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether anything of it was ever verified."""
+        return bool(self.agreed or self.refuted)
+
+
+def standing(machine_id: int) -> Standing:
+    """What verifications have shown of a machine."""
+    row = Reputation.objects.filter(pk=machine_id).values_list("agreed", "refuted").first()
+    return Standing(*(row or (0, 0)))
+
+
+def is_verified(result_id: int) -> bool:
+    """Whether another machine has rendered the same picture."""
+    return Vote.objects.filter(result_id=result_id, agreed=True).exists()
 
 
 def last_agreed(machine_id: int, before: int) -> int:

@@ -13,6 +13,7 @@ from sheepfold.server.frames.models import Tile, TileFailure
 from sheepfold.server.machines.models import Machine
 from sheepfold.server.outputs.names import frame_name
 from sheepfold.server.results.models import ErrorLog, Result, Verdict
+from sheepfold.server.results.queries import is_verified
 from sheepfold.server.web.downloads import send_blob
 from sheepfold.server.web.frame_data import all_frames
 from sheepfold.server.web.project_access import Visit, project_page
@@ -84,6 +85,7 @@ def detail(request: HttpRequest, visit: Visit, frame: int) -> HttpResponseBase:
         "frame": frame,
         "tiles": tiles,
         "result": result,
+        "verified": result is not None and is_verified(result.pk),
         "lease": lease,
         "failures": failures,
         "reports": _reports(visit, ids),

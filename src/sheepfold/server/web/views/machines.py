@@ -23,6 +23,7 @@ from sheepfold.server.pipeline import steering
 from sheepfold.server.projects.models import Project
 from sheepfold.server.projects.permissions import visible_projects
 from sheepfold.server.results.models import ErrorLog
+from sheepfold.server.results.queries import standing
 from sheepfold.server.web.access import PersonRequest, changes, shows, signed_in
 from sheepfold.server.web.machine_lists import client_of, machine_lines, no_work_reasons
 
@@ -56,6 +57,7 @@ def detail(request: PersonRequest, machine_id: int) -> HttpResponse:
         "keys": keys,
         "client": client_of(machine),
         "blocked": blocked_projects(machine.pk),
+        "standing": standing(machine.pk),
         "reports": ErrorLog.objects.filter(machine_id=machine.pk).order_by("-created_at")[:SHOWN_REPORTS],
     }
     return render(request, "web/machines/detail.html", context)
