@@ -1,6 +1,7 @@
 """Machines on the site: what each does, why one gets no work, and lending one."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.test import Client
@@ -44,6 +45,13 @@ def test_the_list_shows_what_a_machine_does(renderer: Session) -> None:
     page = client_of(renderer.machine.user).get("/machines/").content.decode()
     assert re.search(r"walk, frame 2, 1 min 30 s, 30 s left", page)
     assert '<progress value="75" max="100"' in page
+
+
+def test_a_machine_was_heard_of_at_its_last_sign_of_life_and_not_at_its_login(renderer: Session) -> None:
+    Machine.objects.update(seen_at=now() - timedelta(days=3))
+    Session.objects.update(started_at=now() - timedelta(days=3), heard_at=now() - timedelta(minutes=2))
+    assert "<dt>Heard of</dt><dd>2 min ago</dd>" in page_of(renderer)
+    assert "heard 2 min ago" in client_of(renderer.machine.user).get("/machines/").content.decode()
 
 
 def test_a_machine_that_may_render_is_told_how_much_waits(renderer: Session) -> None:

@@ -8,7 +8,7 @@ from sheepfold.server.accounts.models import User
 from sheepfold.server.api import schemas
 from sheepfold.server.api.encode import encode_machine, encode_renderer
 from sheepfold.server.core.errors import BadInput, NotFound
-from sheepfold.server.machines.queries import connected_among, machines_of
+from sheepfold.server.machines.queries import connected_among, last_heard, machines_of
 from sheepfold.server.renderers import queries
 from sheepfold.server.results.queries import balance
 
@@ -46,10 +46,12 @@ def add_token(*, user: User, body: schemas.NewSecret) -> schemas.Secret:
 
 
 def machines(*, user: User) -> list[schemas.Machine]:
-    """The asker's machines."""
-    found = machines_of(user.pk)
-    connected = connected_among([machine.pk for machine in found])
-    return [encode_machine(machine, connected=machine.pk in connected) for machine in found]
+    """The asker's machines, the last heard of first."""
+    found = {machine.pk: machine for machine in machines_of(user.pk)}
+    connected, heard = connected_among(found), last_heard(found)
+    order = sorted(heard, key=heard.__getitem__, reverse=True)
+    order += [machine_id for machine_id in found if machine_id not in heard]
+    return [encode_machine(found[one], connected=one in connected, heard_at=heard.get(one)) for one in order]
 
 
 def renderers(*, user: User) -> list[schemas.Renderer]:

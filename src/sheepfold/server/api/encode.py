@@ -1,6 +1,7 @@
 """From rows to what the interface gives."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from sheepfold.server.api import schemas
 from sheepfold.server.frames.queries import TileCounts, tile_counts_of
@@ -105,7 +106,7 @@ def encode_renderer(fact: RendererFact) -> schemas.Renderer:
     return schemas.Renderer(id=fact.id, version=fact.version, default=fact.is_default, archives=archives)
 
 
-def encode_machine(machine: Machine, *, connected: bool) -> schemas.Machine:
+def encode_machine(machine: Machine, *, connected: bool, heard_at: datetime | None) -> schemas.Machine:
     """A machine for its owner."""
     return schemas.Machine(
         id=machine.pk,
@@ -118,7 +119,7 @@ def encode_machine(machine: Machine, *, connected: bool) -> schemas.Machine:
         connected=connected,
         paused=machine.paused,
         disabled_reason=machine.disabled_reason,
-        seen_at=machine.seen_at,
+        seen_at=heard_at,
     )
 
 

@@ -45,7 +45,7 @@ class Machine(models.Model):
     disabled_reason = models.TextField(default="")  # by the farm; empty: not disabled
     wish = models.CharField(max_length=20, default="")  # a StopWish; told with each answer to the machine
     created_at = models.DateTimeField(auto_now_add=True)
-    seen_at = models.DateTimeField(null=True)
+    seen_at = models.DateTimeField(null=True)  # its last login; sessions know when it was last heard of
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["user", "fingerprint"], name="one_machine")]

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db.models import OuterRef, Subquery
+
 from sheepfold.protocol.codes import OwnerWish
 from sheepfold.protocol.extras import STEERED_FROM
 from sheepfold.server.core.statements import fetch, marks, moment, numbers
@@ -139,8 +141,15 @@ def is_live(session: SessionFacts, now: datetime) -> bool:
 
 
 def machines_of(user_id: int) -> list[Machine]:
-    """A user's machines, the last seen first."""
+    """A user's machines, the last that logged in first."""
     return list(Machine.objects.filter(user_id=user_id).order_by("-seen_at"))
+
+
+def last_heard(machine_ids: Collection[int]) -> dict[int, datetime]:
+    """When their newest sessions gave a sign of life; machines without any session are absent."""
+    newest = Session.objects.filter(machine=OuterRef("pk")).order_by("-started_at").values("heard_at")[:1]
+    rows = Machine.objects.filter(pk__in=machine_ids).annotate(heard_at=Subquery(newest))
+    return {machine_id: moment for machine_id, moment in rows.values_list("pk", "heard_at") if moment is not None}
 
 
 def connected_machines() -> int:

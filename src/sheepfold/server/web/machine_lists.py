@@ -16,7 +16,7 @@ from sheepfold.server.dispatch.models import Lease, LeaseEnd
 from sheepfold.server.dispatch.picture import take_picture
 from sheepfold.server.frames.queries import tile_counts_of
 from sheepfold.server.machines.models import ASKED, LIVE_STATUSES, STOPPING, Machine, Session, StopWish
-from sheepfold.server.machines.queries import is_live, sessions_of_tokens
+from sheepfold.server.machines.queries import is_live, last_heard, sessions_of_tokens
 from sheepfold.server.projects.models import Project
 from sheepfold.server.projects.permissions import visible_projects
 
@@ -48,6 +48,7 @@ class MachineLine:
     tasks: Sequence[Task]
     done: int
     failed: int
+    heard_at: datetime | None = None
 
     @property
     def state(self) -> tuple[str, str]:
@@ -106,14 +107,21 @@ def _pause_words(session: Session, renders: bool) -> str:
 
 
 def machine_lines(machines: Sequence[Machine], now: datetime) -> list[MachineLine]:
-    """The same machines in the same order; four queries however many there are."""
+    """The same machines in the same order; five queries however many there are."""
     ids = [machine.pk for machine in machines]
     live = Session.objects.filter(machine__in=ids, status__in=LIVE_STATUSES, expires_at__gte=now).order_by("id")
     sessions = {session.machine_id: session for session in live}
     tasks = _tasks(ids)
     counts = _counts(ids, now - RECENT)
+    heard = last_heard(ids)
     return [
-        MachineLine(machine, sessions.get(machine.pk), tasks.get(machine.pk, ()), *counts.get(machine.pk, (0, 0)))
+        MachineLine(
+            machine,
+            sessions.get(machine.pk),
+            tasks.get(machine.pk, ()),
+            *counts.get(machine.pk, (0, 0)),
+            heard_at=heard.get(machine.pk),
+        )
         for machine in machines
     ]
 
