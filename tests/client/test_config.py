@@ -1,5 +1,6 @@
 """Settings: where they come from and which place wins."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -73,6 +74,19 @@ def test_words_for_people_are_understood_in_all_places(
 def test_bad_value_is_named(name: str, text: str) -> None:
     with pytest.raises(ConfigError, match=f"^{name}: "):
         load_settings({name: text})
+
+
+@pytest.mark.parametrize(
+    ("flag", "words"),
+    [
+        ({"frame_time": "soon"}, "frame_time: 'soon' is no time: write one such as 90, 15m or 2h"),
+        ({"memory": "much"}, "memory: 'much' is no size: write one such as 800M or 8G"),
+    ],
+)
+def test_what_may_be_written_is_said(flag: dict[str, str], words: str, tmp_path: Path) -> None:
+    (tmp_path / "client.toml").touch()
+    with pytest.raises(ConfigError, match=re.escape(words)):
+        load_settings(flag, tmp_path / "client.toml")
 
 
 @pytest.mark.parametrize(

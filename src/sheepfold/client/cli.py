@@ -3,6 +3,7 @@
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -106,8 +107,9 @@ def _is_new(settings: Settings) -> bool:
 
 
 def _introduce(settings: Settings, config: Path | None) -> None:
-    answers = first_run.ask(find_farms())
-    click.echo(f"saved in {first_run.save(answers, read_hardware(), config)}")
+    hardware = read_hardware()
+    answers = first_run.ask(find_farms(), partial(first_run.try_login, settings, hardware))
+    click.echo(f"saved in {first_run.save(answers, hardware, config)}")
     with tempfile.TemporaryDirectory() as folder:
         works = Blender(settings.blender).can_render(PROCESSOR, Path(folder))
     click.echo("A test frame rendered well." if works else "No Blender here to test with; the farm brings its own.")

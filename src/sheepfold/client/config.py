@@ -50,14 +50,22 @@ class CageChoice(StrEnum):
 
 def parse_size(value: object) -> object:
     """`800M`, `2G`, `1.5 GiB` or plain bytes as bytes."""
-    match = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
-    return round(float(match[1]) * _FACTORS[match[2].upper()]) if match else value
+    if not isinstance(value, str):
+        return value
+    match = _SIZE.fullmatch(value.strip())
+    if match is None:
+        raise ValueError(f"'{value}' is no size: write one such as 800M or 8G")
+    return round(float(match[1]) * _FACTORS[match[2].upper()])
 
 
 def parse_duration(value: object) -> object:
     """`90`, `90s`, `15m` or `2h` as seconds."""
-    match = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
-    return round(float(match[1]) * _SECONDS[match[2].upper()]) if match else value
+    if not isinstance(value, str):
+        return value
+    match = _DURATION.fullmatch(value.strip())
+    if match is None:
+        raise ValueError(f"'{value}' is no time: write one such as 90, 15m or 2h")
+    return round(float(match[1]) * _SECONDS[match[2].upper()])
 
 
 def _split(value: object) -> object:
@@ -161,6 +169,8 @@ def read_key(path: Path) -> str:
     try:
         mode = path.stat().st_mode
         key = path.read_text(encoding="utf-8").strip()
+    except FileNotFoundError as error:
+        raise ConfigError(f"there is no key file {path}: make a key on the farm's page and write it there") from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"the key file {path} cannot be read: {error}") from error
     if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
