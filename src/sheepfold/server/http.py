@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import time
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
 
@@ -15,61 +16,132 @@ from sheepfold.server.core.zero_copy import ZeroCopy
 from sheepfold.server.health import begin_draining
 
 HEAD_LIMIT = 64 * 1024  # bytes of request line and headers; a session request, the longest, has 2 KiB
-HEAD_SECONDS = 20  # in which the whole head must have come
+HEAD_SECONDS = 20.0  # in which the whole head must have come
+BODY_SECONDS = 30.0  # in which so many bytes of a body must have come, again and again until it is complete:
+BODY_BYTES = 2048  # slower than any modem, and far faster than those who only want to hold a connection
+CHUNK_OVERHEAD = 8  # bytes besides each byte of a chunked body: pieces of one byte, as small as they get, have 5
+SEND_SECONDS = 300.0  # in which a client must have taken 64 KiB of its answer
 KEEP_ALIVE_SECONDS = 20
 DRAIN_SECONDS = 10  # for requests that run when the server is told to end
 
 
 class BoundedHttp(HttpToolsProtocol):
-    """Refuses a head that is too long or too slow, before it takes memory or holds a connection for ever.
+    """Refuses what is too long or comes too slowly, before it takes memory or holds a connection for ever.
 
     Lets the kernel send files.
     """
 
     _head_bytes: int | None = None  # None: not within a head
-    _head_timer: asyncio.TimerHandle | None = None
+    _body_bytes: int | None = None  # None: not within a body
+    _body_before = 0  # what `_body_bytes` was at the last look
+    _message = 0  # how many have begun
+    _overhead = 0  # bytes of a body that are none of its own: lengths of chunks, trailers
+    _unanswered: Sequence[RequestResponseCycle] = ()  # requests of which another may have come in the same packet
+    _timer: asyncio.TimerHandle | None = None
+    _send_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self._watch_head()
+        self._watch(HEAD_SECONDS, self._give_up)
 
     def data_received(self, data: bytes) -> None:
-        within_head = self._head_bytes is not None
+        within_head, message, body_before = self._head_bytes is not None, self._message, self._body_bytes
         super().data_received(data)
         if within_head and self._head_bytes is not None:
             self._head_bytes += len(data)
-            if self._head_bytes > HEAD_LIMIT and not self.transport.is_closing():
-                self.send_400_response("The request's headers are too long.")
+            if self._head_bytes > HEAD_LIMIT:
+                self._refuse("The request's headers are too long.")
+        if body_before is not None and self._body_bytes is not None and message == self._message:
+            self._overhead += len(data) - (self._body_bytes - body_before)
+            if self._overhead > HEAD_LIMIT + CHUNK_OVERHEAD * self._body_bytes:
+                self._refuse("The request's body is mostly wrapping.")
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._head_bytes = 0
-        self._watch_head()
+        self._message += 1
+        self._watch(HEAD_SECONDS, self._give_up)
 
     def on_headers_complete(self) -> None:
         self._head_bytes = None
-        self._stop_watching()
+        self._body_bytes = self._body_before = self._overhead = 0
+        self._watch(BODY_SECONDS, self._look_at_body)
         super().on_headers_complete()
+        self._unanswered = [one for one in (*self._unanswered, self.cycle) if not one.response_complete]
+
+    def on_body(self, body: bytes) -> None:
+        self._body_bytes = (self._body_bytes or 0) + len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._body_bytes = None
+        self._stop_watching()
+        super().on_message_complete()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._send_timer = self.loop.call_later(SEND_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stop_waiting_for_reader()
+
+    def eof_received(self) -> None:
+        """The client will send no more, and asyncio closes the connection."""
+        self._end_answers()
+
+    def send_400_response(self, msg: str) -> None:
+        self._end_answers()
+        super().send_400_response(msg)
+
+    def _end_answers(self) -> None:
+        """Whoever is still answering shall not write to a closed connection, which uvloop takes for a mistake."""
+        for cycle in self._unanswered:
+            cycle.disconnected = True
+            cycle.message_event.set()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_watching()
+        self._stop_waiting_for_reader()
         super().connection_lost(exc)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         super()._start_asgi_task(cycle, ZeroCopy(app, cycle))  # type: ignore[arg-type]  # uvicorn has types of its own
 
-    def _watch_head(self) -> None:
+    def _watch(self, seconds: float, then: Callable[[], None]) -> None:
         self._stop_watching()
-        self._head_timer = self.loop.call_later(HEAD_SECONDS, self._give_up)
+        self._timer = self.loop.call_later(seconds, then)
 
     def _stop_watching(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _stop_waiting_for_reader(self) -> None:
+        if self._send_timer is not None:
+            self._send_timer.cancel()
+            self._send_timer = None
+
+    def _look_at_body(self) -> None:
+        """Whether enough has come since the last look. While the farm itself does not read, nobody is slow."""
+        come = (self._body_bytes or 0) - self._body_before
+        if come < BODY_BYTES and not self.flow.read_paused:
+            self._give_up()
+            return
+        self._body_before = self._body_bytes or 0
+        self._watch(BODY_SECONDS, self._look_at_body)
 
     def _give_up(self) -> None:
-        if not self.transport.is_closing():
-            self.send_400_response("The request did not come in time.")
+        self._refuse("The request did not come in time.")
+
+    def _refuse(self, words: str) -> None:
+        """A connection on which an answer has begun can only be ended."""
+        if self.transport.is_closing():
+            return
+        if self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete:
+            self.transport.abort()
+        else:
+            self.send_400_response(words)
 
 
 class HeaderName(bytes):

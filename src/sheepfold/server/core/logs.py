@@ -35,6 +35,7 @@ def configure_logs(*, level: int = logging.INFO) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     for name in FAILURES:
         logging.getLogger(name).setLevel(logging.ERROR)
+    logging.getLogger("django.security.DisallowedHost").setLevel(logging.CRITICAL)  # the same, but with a stack trace
     structlog.configure(
         processors=[
             structlog.stdlib.PositionalArgumentsFormatter(),
