@@ -408,6 +408,13 @@ def test_a_body_that_is_no_whole_multipart(world: World) -> None:
     world.assert_untouched()
 
 
+def test_a_boundary_longer_than_any(world: World) -> None:
+    target = f"/server/send_frame.php?{urlencode(world.upload_params())}"
+    answer = _post(world.server, target, PART + png() + END, "multipart/form-data; boundary=" + "b" * 300)
+    assert _upload_status(answer) == UploadStatus.UPLOAD_FAILED
+    world.assert_untouched()
+
+
 def test_two_files_the_first_counts(world: World) -> None:
     target = f"/server/send_frame.php?{urlencode(world.upload_params())}"
     body = PART + _new_picture() + b"\r\n" + PART + b"no picture\r\n" + END

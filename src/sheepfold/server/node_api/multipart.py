@@ -12,7 +12,7 @@ from typing import IO
 from urllib.parse import parse_qsl
 
 from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser, parse_options_header
+from python_multipart.multipart import MultipartCallbacks, MultipartParser, parse_options_header
 from starlette.requests import Request
 
 from sheepfold.server.core.config import config
@@ -100,20 +100,18 @@ class _Reader:
 
     async def read(self, request: Request, boundary: bytes) -> None:
         """Feed the body to the parser. Raises BadUpload for a body that breaks off."""
-        parser = MultipartParser(
-            boundary,
-            {
-                "on_part_begin": self._begin,
-                "on_header_field": self._name,
-                "on_header_value": self._header,
-                "on_header_end": self._header_end,
-                "on_headers_finished": self._headers_finished,
-                "on_part_data": self._data,
-                "on_part_end": self._end,
-                "on_end": self._finish,
-            },
-        )
+        callbacks: MultipartCallbacks = {
+            "on_part_begin": self._begin,
+            "on_header_field": self._name,
+            "on_header_value": self._header,
+            "on_header_end": self._header_end,
+            "on_headers_finished": self._headers_finished,
+            "on_part_data": self._data,
+            "on_part_end": self._end,
+            "on_end": self._finish,
+        }
         try:
+            parser = MultipartParser(boundary, callbacks)
             async for chunk in request.stream():
                 parser.write(chunk)
         except FormParserError as error:
