@@ -1,4 +1,4 @@
-"""Bandit over the given folders. Where a line's `noqa: S…` excuses it from ruff's copy of a rule, that holds here too."""
+"""Bandit over the given folders. A line that a `noqa: S…` excuses from ruff's copy of a rule is excused here too."""
 
 import json
 import linecache

@@ -8,15 +8,18 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartCallbacks, MultipartParser, parse_options_header
+from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
 from sheepfold.server.core.config import config
 from sheepfold.server.node_api.wire import FORM, TooLarge
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
 
 FILE_PART = "file"
 MAX_FIELD_BYTES = 4096
@@ -100,7 +103,7 @@ class _Reader:
 
     async def read(self, request: Request, boundary: bytes) -> None:
         """Feed the body to the parser. Raises BadUpload for a body that breaks off."""
-        callbacks: MultipartCallbacks = {
+        callbacks: "MultipartCallbacks" = {
             "on_part_begin": self._begin,
             "on_header_field": self._name,
             "on_header_value": self._header,
