@@ -68,7 +68,9 @@ class ZeroCopy:
         self._cycle.expected_content_length -= count
 
     async def _drain(self) -> None:
-        """Until the head of the response has left this process."""
+        """Until the head of the response has left this process. Raises ClientDisconnect."""
+        if self._cycle.disconnected:
+            raise ClientDisconnect
         transport = self._cycle.transport
         transport.set_write_buffer_limits(high=0)  # calls `pause_writing` if anything is left
         if self._cycle.flow.write_paused:

@@ -103,7 +103,7 @@ class _Reader:
 
     async def read(self, request: Request, boundary: bytes) -> None:
         """Feed the body to the parser. Raises BadUpload for a body that breaks off."""
-        callbacks: "MultipartCallbacks" = {
+        callbacks: MultipartCallbacks = {
             "on_part_begin": self._begin,
             "on_header_field": self._name,
             "on_header_value": self._header,
