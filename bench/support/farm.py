@@ -304,3 +304,14 @@ def hand_out(members: list[Member]) -> dict[str, Holding]:
         batch_size=2000,
     )
     return {member.token: Holding(tile.project_id, tile.frame, f"lease-{tile.pk}") for member, tile in pairs}
+
+
+def signed_in(username: str) -> dict[str, str]:
+    """The cookies of a browser in which this person has signed in."""
+    from django.test import Client
+
+    from sheepfold.server.accounts.models import User
+
+    browser = Client()
+    browser.force_login(User.objects.get(username=username))
+    return {name: morsel.value for name, morsel in browser.cookies.items()}

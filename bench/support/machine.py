@@ -21,10 +21,18 @@ async def beat(pool: Pool, cookie: str, holding: Holding) -> None:
 
 
 async def ask(pool: Pool, cookie: str, cached: Sequence[str] = ()) -> Job:
-    """Give me work; `cached`: the archives that the machine has, by MD5."""
+    """Give me work, where there is some; `cached`: the archives that the machine has, by MD5."""
+    job = await try_to_ask(pool, cookie, cached)
+    if job is None:
+        raise BadAnswer("there is work, and a machine got none")
+    return job
+
+
+async def try_to_ask(pool: Pool, cookie: str, cached: Sequence[str] = ()) -> Job | None:
+    """The same, where there may be none."""
     answer = codec.decode_work_answer((await pool.ask("POST", ASK, cookie, codec.encode_cache(cached))).body)
-    if answer.status != WorkStatus.OK or answer.job is None:
-        raise BadAnswer(f"there is work, and a machine was told {answer.status}")
+    if answer.status not in (WorkStatus.OK, WorkStatus.NO_JOB):
+        raise BadAnswer(f"a live machine was told {answer.status}")
     return answer.job
 
 

@@ -5,7 +5,6 @@ import zlib
 from pathlib import Path
 
 import numpy
-import OpenImageIO as oiio  # noqa: N813  the name that its own documentation uses
 from PIL import Image
 
 GRAIN = 5  # steps of noise that a path tracer leaves; with it the PNG below has 300 KB
@@ -24,6 +23,8 @@ def make_png(path: Path) -> None:
 
 def make_exr(path: Path) -> None:
     """20 MB: four channels of noise in half floats."""
+    import OpenImageIO as oiio  # noqa: N813  here, since it complains on standard error whenever a program ends
+
     width, height = EXR_SIZE
     pixels = numpy.random.default_rng(1).random((height, width, 4), dtype="float32")
     spec = oiio.ImageSpec(width, height, 4, "half")

@@ -64,8 +64,8 @@ class Pool:
 
     def close(self) -> None:
         """All idle connections."""
-        for _, writer in self._idle:
-            writer.close()
+        while self._idle:
+            self._idle.pop()[1].close()
 
 
 async def _read(reader: asyncio.StreamReader) -> Answer:
@@ -89,7 +89,6 @@ class Times:
     """Seconds from the moment at which a request should have gone to its whole answer, by kind of request."""
 
     by_kind: dict[str, list[float]] = field(default_factory=dict)
-    failures: list[str] = field(default_factory=list)
 
     def note(self, kind: str, since: float) -> None:
         """One answer more; `since` on the clock of `time.perf_counter`."""
