@@ -12,6 +12,7 @@ import psycopg
 from tests.conftest import EmptyFarm
 
 WAITING, RENDERING, DONE = 0, 1, 2  # as `frames.models.TileStatus` numbers them
+TAKEN = "('accepted', 'replaced', 'verifying', 'refuted')"  # verdicts on pictures that the farm took
 
 
 @dataclass(frozen=True)
@@ -64,19 +65,24 @@ class Books:
         assert (
             self.rows(
                 "SELECT r.id FROM results_result r JOIN dispatch_lease l ON l.token = r.lease_token"
-                """ WHERE r.verdict IN ('accepted', 'replaced') AND l."end" <> 'accepted'"""
+                f""" WHERE r.verdict IN {TAKEN} AND l."end" <> 'accepted'"""
             )
             == []
         ), "an accepted result has an accepted lease"
         assert self.number("""SELECT count(*) FROM dispatch_lease WHERE "end" = 'accepted'""") == self.number(
-            "SELECT count(*) FROM results_result WHERE verdict IN ('accepted', 'replaced')"
+            f"SELECT count(*) FROM results_result WHERE verdict IN {TAKEN}"
         ), "an accepted lease has one result"
 
     def _check_points(self) -> None:
-        """A point is a minute of rendering; a frame is worth a thousandth at least."""
-        results = self.rows("SELECT id, rendertime FROM results_result WHERE verdict IN ('accepted', 'replaced')")
+        """A point is a minute of rendering; a frame is worth a thousandth at least. What a picture moved that was found
+        wrong has moved back."""
+        self._check_entries(TAKEN, rendered=1, spent=-1)
+        self._check_entries("('refuted')", taken_back=-1, refunded=1)
+
+    def _check_entries(self, verdicts: str, **signs: int) -> None:
+        results = self.rows(f"SELECT id, rendertime FROM results_result WHERE verdict IN {verdicts}")
         prices = {result: max(1, round(seconds * (1000 / 60))) for result, seconds in results}
-        for kind, sign in (("rendered", 1), ("spent", -1)):
+        for kind, sign in signs.items():
             entries = self.rows(f"SELECT result_id, millipoints FROM results_pointsentry WHERE kind = '{kind}'")
             assert sorted(entries) == sorted((result, sign * price) for result, price in prices.items())
 

@@ -1,6 +1,6 @@
 """Crowds of simulated machines against a real server: small versions of what `sheepfold simulate` runs at any size.
 
-Each scenario was first seen failing on a server that was broken on purpose; its test says how.
+Each scenario is also seen failing on a server that is broken on purpose: see `faults/test_broken_farms.py`.
 """
 
 import json
@@ -62,6 +62,13 @@ def test_a_broken_lab_is_shut_out_and_costs_no_frame(empty_farm: EmptyFarm) -> N
     assert (report["tiles_done"], report["work_answers"]["203"]) == (TILES, 4)
 
 
+def test_machines_that_send_plausible_wrong_pictures(empty_farm: EmptyFarm) -> None:
+    """Failed when nothing was verified, and when the frames that a machine sent before it was found stayed."""
+    report = simulate(empty_farm, "cheats")
+    assert (report["tiles_done"], report["tiles_failed"]) == (TILES, 0)
+    assert report["cheats_found"] >= 1  # the one that never sent a right picture; the other one by chance
+
+
 def test_slow_links(empty_farm: EmptyFarm) -> None:
     """Failed when each piece of an upload overwrote the one before."""
     report = simulate(empty_farm, "slow-links")
@@ -79,3 +86,9 @@ def test_uploads_again_and_again_late_and_reported_as_failed(empty_farm: EmptyFa
     report = simulate(empty_farm, "stutter")
     assert report["tiles_done"] == TILES
     assert report["upload_answers"]["0"] > TILES
+
+
+def test_machines_whose_clocks_are_set_while_they_render(empty_farm: EmptyFarm) -> None:
+    """Failed when a machine was paid the time that it told."""
+    report = simulate(empty_farm, "clocks-off")
+    assert (report["tiles_done"], report["upload_answers"]) == (TILES, {"0": TILES})

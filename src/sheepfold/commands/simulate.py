@@ -41,6 +41,10 @@ class Report:
     lost_leases: int
     work_answers: dict[int, int]
     upload_answers: dict[int, int]
+    cheats: int
+    cheats_found: int
+    wrong_pictures: int
+    verified: int
     claim_median: float
     claim_p99: float
     differences: tuple[str, ...]
@@ -88,16 +92,16 @@ def _run(scenario: Scenario, machines: int, tiles: int, seed: int, seconds: floa
     from sheepfold.server.run import prepare
 
     prepare()
-    filled = simulated_farm.fill(tiles, poisoned=scenario.poisoned)
+    filled = simulated_farm.fill(tiles, poisoned=scenario.poisoned, lenders=scenario.owners)
     started = time.monotonic()
     with simulated_farm.serve(folder, folder / "simulated.log") as farm:
-        crowd = Crowd(scenario, machines, seed, farm.url, filled.account, filled.task)
-        is_done = _fresh(lambda: simulated_farm.open_tiles() == 0)
+        crowd = Crowd(scenario, machines, seed, farm.url, filled.accounts, filled.task)
+        is_done = _fresh(simulated_farm.is_done if scenario.owners == 1 else simulated_farm.is_done_and_verified)
         ledger = simulate(crowd, Stage(is_done, farm.kill_servers, seconds))
         took = time.monotonic() - started
-        _await(_fresh(lambda: simulated_farm.open_leases() == 0), LEASE_SECONDS * 3)
+        _await(_fresh(lambda: simulated_farm.open_leases() == 0), float(os.environ[LEASE_HOURS]) * 3600 * 3)
     books = simulated_farm.read_books()
-    return _report(scenario, machines, seed, took, ledger, books)
+    return _report(crowd, took, ledger, books)
 
 
 def _fresh(look: Callable[[], bool]) -> Callable[[], bool]:
@@ -121,13 +125,13 @@ def _await(condition: Callable[[], bool], seconds: float) -> None:
         time.sleep(0.2)
 
 
-def _report(scenario: Scenario, machines: int, seed: int, seconds: float, ledger: Ledger, books: FarmBooks) -> Report:
+def _report(crowd: Crowd, seconds: float, ledger: Ledger, books: FarmBooks) -> Report:
     times = sorted(ledger.claim_times) or [0.0]
     ends = list(books.ends.values())
     return Report(
-        scenario=scenario.name,
-        machines=machines,
-        seed=seed,
+        scenario=crowd.scenario.name,
+        machines=crowd.machines,
+        seed=crowd.seed,
         seconds=round(seconds, 1),
         tiles_done=ends.count(TileEnd.DONE),
         tiles_failed=ends.count(TileEnd.FAILED),
@@ -139,9 +143,13 @@ def _report(scenario: Scenario, machines: int, seed: int, seconds: float, ledger
         lost_leases=ledger.lost_leases,
         work_answers=dict(sorted(ledger.work_answers.items())),
         upload_answers=dict(sorted(ledger.upload_answers.items())),
+        cheats=len(ledger.wrong),
+        cheats_found=len(ledger.wrong.keys() & books.disabled),
+        wrong_pictures=ledger.wrong.total(),
+        verified=sum(map(len, books.verifying.values())),
         claim_median=round(times[len(times) // 2], 4),
         claim_p99=round(times[int(len(times) * 0.99)], 4),
-        differences=tuple(compare(ledger, books)),
+        differences=tuple(compare(ledger, books, crowd.task.poisoned)),
     )
 
 

@@ -1,7 +1,7 @@
 """All machines of a scenario at once, until the farm has nothing left to do."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from random import Random
@@ -26,7 +26,7 @@ class Crowd:
     machines: int
     seed: int
     server: str
-    account: Account
+    accounts: Sequence[Account]  # of the machines' owners, who take turns
     task: Task
 
 
@@ -36,7 +36,7 @@ class Stage:
 
     is_done: Callable[[], bool]
     cut_power: Callable[[], None]
-    seconds: float  # after which the crowd gives up
+    seconds: float  # after which the crowd gives up, once somebody was let in
 
 
 def simulate(crowd: Crowd, stage: Stage, ledger: Ledger | None = None) -> Ledger:
@@ -65,15 +65,19 @@ def _machines(crowd: Crowd, http: httpx2.AsyncClient, ledger: Ledger, over: asyn
     machines = []
     for number in range(crowd.machines):
         random = Random(f"{crowd.seed} {number}")  # noqa: S311  repeatable on purpose
+        account = crowd.accounts[number % len(crowd.accounts)]
         habits, wire = crowd.scenario.habits(number, random), Wire(http, crowd.server, ledger)
-        machines.append(Machine(number, crowd.account, crowd.task, habits, random, wire, ledger, over))
+        machines.append(Machine(number, account, crowd.task, habits, random, wire, ledger, over))
     return machines
 
 
 async def _until_done(scenario: Scenario, stage: Stage, ledger: Ledger) -> None:
-    end = asyncio.get_running_loop().time() + stage.seconds
+    clock = asyncio.get_running_loop().time
+    patient_until, end = clock() + PATIENCE_SECONDS, clock() + stage.seconds
     while not await asyncio.to_thread(stage.is_done):
-        if asyncio.get_running_loop().time() > end:
+        if not ledger.logins and clock() < patient_until:  # the servers are starting
+            end = clock() + stage.seconds
+        if clock() > end:
             ledger.surprises.append(f"the farm was not done after {stage.seconds:.0f} s")
             return
         if scenario.outage and not ledger.outages and len(ledger.taken) >= OUTAGE_FRAMES:

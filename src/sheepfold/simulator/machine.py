@@ -17,7 +17,7 @@ from sheepfold.protocol.codes import (
 from sheepfold.protocol.extras import Extras, format_extras
 from sheepfold.protocol.messages import ErrorReport, FrameUpload, Heartbeat, Job, SessionRequest, WorkRequest
 from sheepfold.simulator.ledger import Ledger, Tile
-from sheepfold.simulator.pictures import picture
+from sheepfold.simulator.pictures import picture, wrong_picture
 from sheepfold.simulator.scenarios import Habits
 from sheepfold.simulator.wire import NoLease, Unreachable, Wire
 
@@ -57,6 +57,7 @@ class Machine:
     _archives: set[str] = field(default_factory=set)
     _begun: int = 0  # frames
     _disabled: bool = False
+    _asked: float = 0.0  # for the job that it renders, on the clock of `time.monotonic`
 
     async def live(self) -> None:
         """Render until the end, whatever happens to the farm."""
@@ -92,9 +93,9 @@ class Machine:
     async def _work(self) -> None:
         """Until the session ends. Raises Unreachable."""
         while not self.over.is_set():
-            asked = time.monotonic()
+            self._asked = time.monotonic()
             answer = await self.wire.ask(WorkRequest(open_tokens=() if self.habits.own_client else None))
-            self.ledger.claim_times.append(time.monotonic() - asked)
+            self.ledger.claim_times.append(time.monotonic() - self._asked)
             self.ledger.work_answers[int(answer.status)] += 1
             if answer.job is not None:
                 if not await self._render(answer.job):
@@ -157,8 +158,10 @@ class Machine:
     async def _upload(self, job: Job, seconds: float) -> int:
         """Send the frame until the farm says something about it, as an outbox on disk does."""
         tile = Tile(job.id, job.frame)
-        image = picture(job.id, job.frame, self.task.width, self.task.height)
-        frame = FrameUpload(job=job.id, frame=job.frame, extras=job.extras, rendertime=seconds)
+        image = self._picture(job)
+        frame = FrameUpload(
+            job=job.id, frame=job.frame, extras=job.extras, rendertime=seconds + self.habits.clock_jumps
+        )
         while True:
             try:
                 status = await self.wire.upload(
@@ -166,21 +169,45 @@ class Machine:
                 )
             except Unreachable:
                 self.ledger.unanswered[tile].append(seconds)
+                if self.over.is_set():
+                    return UploadStatus.UPLOAD_FAILED
                 await asyncio.sleep(self.random.uniform(0.1, LONGEST_WAIT))
                 continue
             self._note(tile, status, seconds)
-            if status != UploadStatus.UPLOAD_FAILED or not self.habits.own_client:  # others forget the frame
+            self._note_cheating(status)
+            forgotten = not self.habits.own_client or self.over.is_set()
+            if status != UploadStatus.UPLOAD_FAILED or forgotten:
                 return status
             await asyncio.sleep(self.random.uniform(0.1, LONGEST_WAIT))
+
+    def _picture(self, job: Job) -> bytes:
+        size = (self.task.width, self.task.height)
+        if self._cheats:
+            return wrong_picture(job.id, job.frame, *size, self.number)
+        return picture(job.id, job.frame, *size)
+
+    @property
+    def _cheats(self) -> bool:
+        return 0 < self.habits.wrong_from <= self._begun
+
+    def _note_cheating(self, status: int) -> None:
+        if self._cheats and status == UploadStatus.OK:
+            self.ledger.wrong[self.number] += 1
+            if self.habits.wrong_from == 1:
+                self.ledger.never_right.add(self.number)
 
     def _note(self, tile: Tile, status: int, seconds: float) -> None:
         self.ledger.upload_answers[status] += 1
         if status == UploadStatus.OK:
             self.ledger.taken[tile].append(seconds)
+            if self.habits.clock_jumps:
+                self.ledger.held[tile].append((seconds, time.monotonic() - self._asked))
             self.ledger.taken_at.append(time.monotonic())
         elif status == UploadStatus.UPLOAD_FAILED and self.ledger.hurt:
             self.ledger.troubles["frame not kept"] += 1
-        elif not (self.habits.undecodable and status in (UploadStatus.NOT_AN_IMAGE, UploadStatus.SESSION_DISABLED)):
+        elif self.habits.undecodable and status in (UploadStatus.NOT_AN_IMAGE, UploadStatus.SESSION_DISABLED):
+            self.ledger.broken.add(self.number)
+        elif not (self._cheats and status == UploadStatus.SESSION_DISABLED):
             self.ledger.surprises.append(f"machine {self.number} sent a good picture of {tile} and heard {status}")
 
     async def _rest(self, seconds: float) -> None:

@@ -16,5 +16,10 @@ def picture(job: int, frame: int, width: int, height: int) -> bytes:
     return SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", pixels) + _chunk(b"IEND", b"")
 
 
+def wrong_picture(job: int, frame: int, width: int, height: int, cheat: int) -> bytes:
+    """A picture of the right size that shows something else; each cheat is wrong in its own way."""
+    return picture(job, frame + 64 + cheat * 7 % 128, width, height)
+
+
 def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

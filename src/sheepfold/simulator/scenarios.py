@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import TypeAlias
 
+YEAR = 365 * 24 * 3600.0  # seconds
 Span: TypeAlias = tuple[float, float]  # seconds, from and to
 
 
@@ -21,17 +22,23 @@ class Habits:
     repeats: bool = False  # sends each frame twice at once, and once more
     late: float = 0.0  # chance that it logs out first and uploads then
     reports_after: bool = False  # an error, after the frame was taken
+    wrong_from: int = 0  # its so-manyth frame and all after it show something else; 0: none
+    clock_jumps: float = 0.0  # seconds by which its clock is set while it renders
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A named experiment. `poisoned`: of so many projects every tile fails. `outage`: all servers die once."""
+    """A named experiment. `poisoned`: of so many projects every tile fails. `outage`: all servers die once.
+
+    `owners`: of the machines; where there are several, the farm verifies frames.
+    """
 
     name: str
     words: str
     habits: Callable[[int, Random], Habits]  # of a machine by its number
     poisoned: int = 0
     outage: bool = False
+    owners: int = 1
 
 
 def _volunteer(number: int, random: Random) -> Habits:
@@ -63,6 +70,16 @@ def _stuttering(number: int, random: Random) -> Habits:
     )
 
 
+def _clock_off(number: int, random: Random) -> Habits:
+    return Habits(clock_jumps=random.choice((0.0, -3600.0, 10 * YEAR)), own_client=random.random() < 0.5)
+
+
+def _cheats(number: int, random: Random) -> Habits:
+    """One machine of ten cheats from the beginning, another one when it may be trusted a little."""
+    wrong_from = {1: 1, 6: 3}.get(number % 10, 0)
+    return Habits(rendering=(0.3, 0.6), wrong_from=wrong_from, own_client=random.random() < 0.5)
+
+
 SCENARIOS = {
     one.name: one
     for one in (
@@ -75,6 +92,8 @@ SCENARIOS = {
         Scenario(
             "vanishing", "every fifth machine is switched off in the middle of a frame, and comes back", _vanishing
         ),
+        Scenario("cheats", "one machine of five sends pictures of something else", _cheats, owners=4),
+        Scenario("clocks-off", "clocks that are set while a frame is rendered, by hours and years", _clock_off),
         Scenario(
             "stutter", "uploads sent again and again, or after logout, and errors reported of taken frames", _stuttering
         ),

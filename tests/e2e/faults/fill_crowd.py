@@ -16,8 +16,8 @@ from sheepfold.server.accounts.models import User  # noqa: E402
 
 filled = fill(int(sys.argv[1]), poisoned=0)
 facts = {
-    "login": filled.account.login,
-    "key": filled.account.key,
+    "login": filled.accounts[0].login,
+    "key": filled.accounts[0].key,
     "width": filled.task.width,
     "height": filled.task.height,
     "token": create_api_token(user=User.objects.get(username="owner0"), name="uploads")[1],

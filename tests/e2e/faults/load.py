@@ -67,6 +67,10 @@ class Load:
         wait_until(lambda: self.taken() >= wanted or self.work.done(), f"more frames are taken; {self.ledger}")
         assert not self.work.done(), f"no work is left, or the machines broke: {self.work}"
 
+    def finish(self) -> None:
+        """Return when the machines have done everything."""
+        self.work.result()
+
     def is_done(self) -> bool:
         """Whether nothing waits and nothing is rendered. False also when the database does not answer."""
         try:
@@ -95,14 +99,14 @@ def loaded(farm: EmptyFarm, serve: Callable[[], str], tiles: int) -> Iterator[Lo
     account, task, token = fill(farm, tiles)
     load = Load(farm, token)
     scenario = Scenario("load", "half of them other clients", _habits)
-    crowd = Crowd(scenario, MACHINES, 2024, serve(), account, task)
+    crowd = Crowd(scenario, MACHINES, 2024, serve(), (account,), task)
     hurry = threading.Event()
     stage = Stage(lambda: hurry.is_set() or load.is_done(), lambda: None, SECONDS)
     with ThreadPoolExecutor(1) as pool:
         load.work = pool.submit(simulate, crowd, stage, load.ledger)
         try:
             yield load
-            load.work.result()
+            load.finish()
         finally:
             hurry.set()
     check(load, tiles)

@@ -133,11 +133,14 @@ def _is_alike(vote: VoteFact, new: Path, *, on_gpus: bool) -> bool:
 
 
 def _conclude(seen: Ballot, alike: frozenset[int], now: datetime) -> None:
-    """In one transaction, if all is still as it was when the pictures were compared."""
-    if ballot(seen.id, lock=True) != seen:
+    """In one transaction, if there are still the pictures that were compared."""
+    found = ballot(seen.id, lock=True)
+    if found is None:
+        return
+    if [vote.id for vote in found.votes] != [vote.id for vote in seen.votes]:
         enqueue_on_commit(Job.VERIFY, seen.id)
         return
-    *others, new = [_picture(vote) for vote in seen.votes]
+    *others, new = [_picture(vote) for vote in found.votes]
     pictures = join(others, new, alike)
     results.record_camps(camps={one.id: one.camp for one in pictures if one.camp is not None})
     if not alike:
