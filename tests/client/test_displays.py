@@ -66,6 +66,35 @@ def test_lines() -> None:
     assert out.getvalue().splitlines() == LINES
 
 
+def test_client_that_waits_says_so_once_until_something_else_happens() -> None:
+    out = io.StringIO()
+    display = LineDisplay(out)
+    no_work, other = Waiting("CPU", "no work", 5.0), Waiting("GPU", "no work", 5.0)
+    for event in (no_work, FarmStats(5, 3400, 1187, 3, 41), no_work, other, no_work, other, STORY[3], no_work):
+        display(event)
+    assert out.getvalue().splitlines() == [
+        "CPU: no work (next try in 5 s)",
+        "GPU: no work (next try in 5 s)",
+        "CPU: Forest, frame 7",
+        "CPU: no work (next try in 5 s)",
+    ]
+
+
+def test_wait_for_another_reason_or_time_is_said() -> None:
+    out = io.StringIO()
+    display = LineDisplay(out)
+    for event in (Waiting("CPU", "away", 1.0), Waiting("CPU", "away", 2.0), Waiting("CPU", "paused", None)):
+        display(event)
+    assert len(out.getvalue().splitlines()) == 3
+
+
+@pytest.mark.parametrize(("typed", "line"), [(None, None), ("", "> pause, resume, stop, quit, help"), ("pau", "> pau")])
+def test_live_display_shows_what_is_typed(typed: str | None, line: str | None) -> None:
+    console = Console(file=io.StringIO(), width=120, record=True)
+    console.print(draw(Status(), None, typed))
+    assert [text for text in console.export_text().splitlines() if text.startswith(">")] == ([line] if line else [])
+
+
 def test_progress_rewrites_one_line_on_a_terminal() -> None:
     class Terminal(io.StringIO):
         def isatty(self) -> bool:

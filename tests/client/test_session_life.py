@@ -257,6 +257,16 @@ def test_second_stop_ends_at_once_and_leaves_no_process(
         assert len(farm.of("logout")) == 1
 
 
+def test_end_at_once_of_a_client_that_waits_throws_nothing_away(
+    settings: MakeSettings, start: Callable[[Settings], Run]
+) -> None:
+    with SeedServer() as farm:
+        run = start(settings(farm.url))
+        run.wait_for(Waiting)
+        run.client.control.stop_now()
+        assert run.end() is ExitCode.OK
+
+
 def test_first_stop_lets_the_frame_finish(
     settings: MakeSettings, start: Callable[[Settings], Run], job: Callable[..., SeedJob], tmp_path: Path
 ) -> None:

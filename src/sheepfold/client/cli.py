@@ -10,15 +10,16 @@ from typing import Any
 import click
 
 from sheepfold.client import first_run
-from sheepfold.client.commands import Commands, StatusKeeper, listen
+from sheepfold.client.commands import Commands, StatusKeeper, listen, may_listen
 from sheepfold.client.config import ConfigError, Settings, Ui, load_settings
 from sheepfold.client.devices import PROCESSOR, Blender
 from sheepfold.client.discovery import find_farms
 from sheepfold.client.events import Event
 from sheepfold.client.hardware import read_hardware
+from sheepfold.client.keyboard import without_echo
 from sheepfold.client.service import describe_service, install, own_command
 from sheepfold.client.supply import ExitCode
-from sheepfold.client.ui import LogListener, make_display, start_log
+from sheepfold.client.ui import LiveDisplay, LogListener, make_display, start_log
 from sheepfold.client.worker import Client, run
 
 _SHORT_NAMES = {"key_file": "--key"}
@@ -125,8 +126,14 @@ def _run(settings: Settings) -> ExitCode:
             hear(event)
 
     running = Client()
-    listen(Commands(running.control, running.block_projects, status.read, listener))
+    commands = Commands(running.control, running.block_projects, status.read, listener)
     try:
-        return run(settings, listener, running)
+        if not isinstance(display, LiveDisplay) or not sys.stdin.isatty() or not may_listen(sys.stdin):
+            listen(commands)
+            return run(settings, listener, running)
+        with without_echo(sys.stdin):
+            display.show_typed("")
+            listen(commands, show=display.show_typed)
+            return run(settings, listener, running)
     finally:
         display.close()

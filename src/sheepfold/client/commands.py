@@ -9,6 +9,7 @@ from typing import TextIO
 
 from sheepfold.client.control import Control
 from sheepfold.client.events import Event, Level, Listener, Message, Stopping
+from sheepfold.client.keyboard import typed_lines
 from sheepfold.client.status import DeviceStatus, Status, duration, update
 
 _HELP = (
@@ -111,14 +112,17 @@ def may_listen(stream: TextIO) -> bool:
     return os.tcgetpgrp(stream.fileno()) == os.getpgrp()
 
 
-def listen(commands: Commands, stream: TextIO | None = None) -> None:
-    """Read commands in a thread of its own until the input ends."""
+def listen(commands: Commands, stream: TextIO | None = None, show: Callable[[str], None] | None = None) -> None:
+    """Read commands in a thread of its own until the input ends.
+
+    `show`: where the terminal does not show what is typed (`keyboard.without_echo`), this does.
+    """
     source = stream or sys.stdin
     if source is None or source.closed or not may_listen(source):
         return
 
     def read() -> None:
-        for line in source:
+        for line in source if show is None else typed_lines(source, show):
             commands.obey(line)
 
     threading.Thread(target=read, name="commands", daemon=True).start()

@@ -106,6 +106,7 @@ class DeviceLoop:
         self._last_seconds: float | None = None
         self._failures = 0
         self._rendered = 0
+        self._threw_away = False
         self._end: ExitCode | None = None
 
     def run(self) -> ExitCode:
@@ -210,7 +211,7 @@ class DeviceLoop:
             return self._end
         if self._uploader.waiting():
             return ExitCode.FRAMES_WAITING
-        return ExitCode.STOPPED_NOW if self._control.stopping_now else ExitCode.OK
+        return ExitCode.STOPPED_NOW if self._threw_away else ExitCode.OK
 
     def _work_on(self) -> None:
         while self._end is None and not self._is_over():
@@ -362,6 +363,7 @@ class DeviceLoop:
         self._listener(FrameFailed(self._device.name, job.id, job.frame, outcome.kind, outcome.message))
         if self._control.stopping_now:
             self._leases.remove(lease)
+            self._threw_away = True
             return
         self._supply.give_up(lease, outcome.kind, outcome.message, outcome.log)
         if outcome.kind in (ErrorKind.RENDERER_MISSING, ErrorKind.SCENE_MISSING):

@@ -77,11 +77,12 @@ class LineDisplay:
     def __init__(self, out: TextIO | None = None) -> None:
         self._out, self._lock = out or sys.stdout, threading.Lock()
         self._is_terminal = not self._out.closed and self._out.isatty()
+        self._lines = Lines()
         self._rewriting = False
 
     def __call__(self, event: Event) -> None:
-        text = line_of(event)
         with self._lock:
+            text = self._lines.of(event)
             if text is not None:
                 self._print(text)
             elif isinstance(event, FrameProgress) and self._is_terminal:
@@ -111,6 +112,7 @@ class LiveDisplay:
     def __init__(self, console: Console) -> None:
         self._status, self._lock = Status(), threading.Lock()
         self._picture: Text | None = None
+        self._typed: str | None = None
         self._colours = console.color_system not in (None, "standard")
         self._live = Live(get_renderable=self._draw, console=console, refresh_per_second=4, transient=False)
         self._live.start()
@@ -121,12 +123,18 @@ class LiveDisplay:
             self._status = update(self._status, event)
             self._picture = picture or self._picture
 
+    def show_typed(self, text: str) -> None:
+        """What the owner has typed of the next command; from the first call on there is a line for it."""
+        with self._lock:
+            self._typed = text
+
     def close(self) -> None:
+        self._typed = None
         self._live.stop()
 
     def _draw(self) -> RenderableType:
         with self._lock:
-            return draw(self._status, self._picture)
+            return draw(self._status, self._picture, self._typed)
 
 
 def _write(out: TextIO, text: str) -> None:
@@ -136,15 +144,22 @@ def _write(out: TextIO, text: str) -> None:
         out.flush()
 
 
-def draw(status: Status, picture: Text | None = None) -> RenderableType:
-    """The whole display as something that rich can print, with the latest `picture` where there is one."""
+def draw(status: Status, picture: Text | None = None, typed: str | None = None) -> RenderableType:
+    """The whole display as something that rich can print, with the latest `picture` where there is one.
+
+    `typed`: what there is of the owner's next command; None where none can be typed.
+    """
     table = Table(box=None, padding=(0, 2, 0, 0), expand=True)
     for column in ("Device", "Now", "", "Left", "Memory", "Frames"):
         table.add_column(column, no_wrap=True)
     for name, device in status.devices.items():
         table.add_row(*_row(name, device))
     parts: list[RenderableType] = [Text(_headline(status), style="bold"), table, *_messages(status)]
-    return Group(*parts, *([picture] if picture is not None else []))
+    if picture is not None:
+        parts.append(picture)
+    if typed is not None:
+        parts.append(Text(f"> {typed}") if typed else Text("> pause, resume, stop, quit, help", style="dim"))
+    return Group(*parts)
 
 
 def line_of(event: Event) -> str | None:
@@ -172,6 +187,26 @@ def line_of(event: Event) -> str | None:
             return f"{message.level.value}: {message.text}"
 
 
+class Lines:
+    """Events as lines, those of a client that waits only once: it says the same every few seconds."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, str] = {}
+
+    def of(self, event: Event) -> str | None:
+        """The line of an event, None when there is nothing new to say."""
+        text = line_of(event)
+        if text is None:
+            return None
+        if not isinstance(event, Waiting):
+            self._waiting.clear()
+        elif self._waiting.get(event.device) == text:
+            return None
+        else:
+            self._waiting[event.device] = text
+        return text
+
+
 def progress_words(event: FrameProgress) -> str:
     """`frame 12: 45 %, 20 s left`."""
     percent = "" if event.fraction is None else f"{event.fraction:.0%}"
@@ -182,8 +217,11 @@ def progress_words(event: FrameProgress) -> str:
 class LogListener:
     """Writes events into the client's log."""
 
+    def __init__(self) -> None:
+        self._lines = Lines()
+
     def __call__(self, event: Event) -> None:
-        text = line_of(event)
+        text = self._lines.of(event)
         if text is not None:
             _log.log(logging.WARNING if isinstance(event, FrameFailed) else logging.INFO, text)
 
