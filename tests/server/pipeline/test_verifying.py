@@ -352,9 +352,7 @@ def test_the_setting_on_verifies_among_machines_of_one_owner_and_off_none(settin
     farm.render(one)
     assert sample_results(now=now(), random=ALWAYS) == 0
     setting(Verify.ON)
-    sample_results(now=now())
-    farm.render(one)
-    settled = farm.verify(farm.sample(), other)
+    settled = farm.verify(farm.sample(), other)  # frames of the last day are looked at
     assert settled.status == VerificationStatus.AGREED
 
 
@@ -482,21 +480,19 @@ def test_of_a_trusted_machine_less_than_a_tenth_is_verified() -> None:
     assert 8 <= opened <= 40  # of 400; 5 % are 20, at most two of each 20
 
 
-def test_asking_for_work_costs_no_statement_more_while_nothing_waits(
-    farm: Farm, setting: Callable[[Verify], None]
+def test_asking_for_work_looks_once_a_while_at_what_waits_and_never_where_it_is_off(
+    farm: Farm, setting: Callable[[Verify], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    session = farm.machines[0]
+    monkeypatch.setattr(verifying, "LOOK_SECONDS", 3600)
 
-    desk = WorkDesk()
-
-    def statements() -> int:
-        desk.serve_work([WorkQuery(session.token_hash, WorkRequest())])
-        free_leases(where=Q(end=""), now=now())
+    def looks() -> int:
+        desk = WorkDesk()
         with CaptureQueriesContext(connection) as seen:
-            desk.serve_work([WorkQuery(session.token_hash, WorkRequest())])
+            for session in farm.machines:
+                desk.serve_work([WorkQuery(session.token_hash, WorkRequest())])
         free_leases(where=Q(end=""), now=now())
-        return len(seen)
+        return sum("results_verification" in one["sql"] or "results_vote" in one["sql"] for one in seen)
 
-    with_it = statements()
+    assert looks() == 1
     setting(Verify.OFF)
-    assert with_it == statements()
+    assert looks() == 0
