@@ -1,5 +1,6 @@
 """The processes of a farm: `web` answers requests, `background` does jobs and timers, `serve` runs both."""
 
+import resource
 import socket
 import sys
 from collections.abc import Callable
@@ -52,7 +53,14 @@ def serve(host: str, port: int, *, web_processes: int, background_processes: int
 def run_web(listening: socket.socket) -> None:
     """One process that answers requests."""
     configure_logs()
+    raise_file_limit()
     answer_requests(listening, trusted_proxies=config().trusted_proxies)
+
+
+def raise_file_limit() -> None:
+    """As many open files as the system allows: every connection is one, and the usual 1024 are soon taken."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def run_background(metrics: tuple[str, int] | None = None) -> None:

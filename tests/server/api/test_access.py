@@ -100,3 +100,9 @@ def test_a_paused_project_cannot_be_paused_again(program: Program) -> None:
         409,
         {"error": "the project is paused; this is possible only while it is rendering"},
     )
+
+
+def test_an_address_that_is_none_is_told_in_json(program: Program) -> None:
+    for path in ("", "nothing", "projects/-1", "projects/1/nothing/", "me/"):
+        answer = {"error": "there is nothing at this address; see /api/openapi.json"}
+        assert (path, program.get(path), program.post(path)) == (path, (404, answer), (404, answer))

@@ -11,6 +11,7 @@ from sheepfold.server.api.routing import Endpoint, File
 from sheepfold.server.api.schemas import Failure
 
 PARAMETER = re.compile(r"<(?:(\w+):)?(\w+)>")
+NUMBER = {"type": "integer", "minimum": 0}
 ANSWER, BODY = "serialization", "validation"
 
 
@@ -70,7 +71,7 @@ def _json(schema: Any) -> dict[str, Any]:
 
 def _path_parameters(address: str) -> list[dict[str, Any]]:
     return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "integer" if kind == "int" else "string"}}
+        {"name": name, "in": "path", "required": True, "schema": NUMBER if kind == "int" else {"type": "string"}}
         for kind, name in PARAMETER.findall(address)
     ]
 

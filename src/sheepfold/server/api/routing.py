@@ -64,11 +64,11 @@ def _view(methods: dict[str, Endpoint]) -> Callable[..., HttpResponseBase]:
     def view(request: HttpRequest, **parameters: Any) -> HttpResponseBase:
         endpoint = methods.get(str(request.method))
         if endpoint is None:
-            return _failure(405, f"use {' or '.join(methods)} here")
+            return refusal(405, f"use {' or '.join(methods)} here")
         try:
             return _answer(endpoint, request, parameters)
         except FarmError as error:
-            return _failure(error.status, error.message)
+            return refusal(error.status, error.message)
 
     return view
 
@@ -119,7 +119,8 @@ def _encode(endpoint: Endpoint, result: Any) -> HttpResponseBase:
     return _json(TypeAdapter(endpoint.answer).dump_json(result), 200)
 
 
-def _failure(status: int, words: str) -> HttpResponse:
+def refusal(status: int, words: str) -> HttpResponse:
+    """A failure in JSON."""
     response = _json(TypeAdapter(Failure).dump_json(Failure(words)), status)
     if status == NotSignedIn.status:
         response["WWW-Authenticate"] = "Bearer"
