@@ -33,6 +33,7 @@ django.setup()
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "database: talks to a database; runs on SQLite and on PostgreSQL")
+    config.addinivalue_line("markers", "second_worker: runs once, in the worker for PostgreSQL, which has less to do")
 
 
 def pytest_unconfigure() -> None:
@@ -49,11 +50,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The PostgreSQL worker leaves out what the other one does as well."""
-    if ON_POSTGRESQL:
-        kept = [item for item in items if _touches_database(item)]
+    """The PostgreSQL worker leaves out what the other one does as well, and does some things alone."""
+    if ON_POSTGRESQL or "PYTEST_XDIST_WORKER" in os.environ:
+        kept = [item for item in items if _is_for_this_worker(item)]
         config.hook.pytest_deselected(items=[item for item in items if item not in kept])
         items[:] = kept
+
+
+def _is_for_this_worker(item: pytest.Item) -> bool:
+    if item.get_closest_marker("second_worker"):
+        return ON_POSTGRESQL
+    return not ON_POSTGRESQL or _touches_database(item)
 
 
 def _touches_database(item: pytest.Item) -> bool:

@@ -123,7 +123,8 @@ def check(load: Load, tiles: int) -> None:
     with closing_books(load.farm) as books:
         wait_until(lambda: books.open_leases() == 0, "no lease is open")
         wait_until(lambda: books.rows(_FILMS) == [("done",)] * PROJECTS, "the films of all projects are made")
-        assert compare(load.ledger, _accounts(books)) == []
+        differences = compare(load.ledger, _accounts(books))
+        assert differences == [], "\n".join(differences[:10])
         assert list(books.accepted_per_tile().values()) == [1] * tiles
         if (load.farm.data_dir / "blobs").exists():
             books.check()

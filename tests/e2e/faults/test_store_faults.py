@@ -1,14 +1,14 @@
 """The S3 server is slow, fails, breaks connections and lies, while machines hand in frames."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from sheepfold.environment.seaweed import BUCKET, KEY_ID, SECRET, s3_server
+from sheepfold.environment.seaweed import s3_server
 from tests.conftest import EmptyFarm
+from tests.e2e.faults.engines import BucketFarm
 from tests.e2e.faults.load import loaded
 from tests.e2e.faults.lying_proxy import Mood, Proxy, lying_proxy
 from tests.e2e.running import FarmProcess, run_python, wait_until
@@ -17,23 +17,6 @@ pytestmark = [pytest.mark.database, pytest.mark.timeout(200)]
 
 TILES = 90
 SUFFERED = 6  # requests to the bucket, before the proxy is honest again
-
-
-@dataclass(frozen=True)
-class BucketFarm(EmptyFarm):
-    """A farm whose blobs are in a bucket."""
-
-    endpoint: str
-
-    @property
-    def settings(self) -> dict[str, str]:
-        """Its environment variables."""
-        return super().settings | {
-            "SHEEPFOLD_STORAGE_URL": f"s3://{BUCKET}/blobs",
-            "SHEEPFOLD_STORAGE_ENDPOINT": self.endpoint,
-            "SHEEPFOLD_STORAGE_KEY_ID": KEY_ID,
-            "SHEEPFOLD_STORAGE_SECRET": SECRET,
-        }
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ import structlog
 from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, connection, transaction
 from prometheus_client import Counter, Histogram
 
+from sheepfold.server.core.clock import follow_database
 from sheepfold.server.core.metrics import REQUEST_BUCKETS
 
 log = structlog.get_logger()
@@ -89,6 +90,8 @@ class GroupCommit:
         return _unwrap(answers.get())  # type: ignore[no-any-return]
 
     def _work(self) -> None:
+        with contextlib.suppress(DatabaseError):  # it is asked again with the first group
+            follow_database()
         while (first := self._queue.get()) is not None:
             pieces, stopping = self._gather(first)
             try:
@@ -149,6 +152,7 @@ def _answer_all(answers: Sequence[tuple[Piece, Outcome]]) -> None:
 
 def _in_one_transaction(pieces: Sequence[Piece]) -> list[Outcome]:
     outcomes: dict[int, Outcome] = {}
+    follow_database()
     with transaction.atomic():
         _look_by_index()
         for handler, members in _by_handler(pieces).items():

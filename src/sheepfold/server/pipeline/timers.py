@@ -9,7 +9,7 @@ from datetime import datetime
 import structlog
 from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, connection
 
-from sheepfold.server.core.clock import now
+from sheepfold.server.core.clock import follow_database, now
 from sheepfold.server.core.events import forget_events
 from sheepfold.server.core.exclusive import exclusively
 from sheepfold.server.core.throttle import forget_failures
@@ -57,6 +57,7 @@ def start_timers() -> threading.Thread:
 def _run() -> None:
     while True:
         try:
+            follow_database()
             with exclusively("timers") as mine:
                 _lead(mine)
         except DatabaseError as error:  # the lock went with the connection: another process may lead now
@@ -70,6 +71,7 @@ def _run() -> None:
 def _lead(mine: bool) -> None:
     due = dict.fromkeys(TIMERS, 0.0)
     while mine:
+        follow_database()
         run_due(due, time.monotonic())
         time.sleep(TICK)
 
