@@ -209,13 +209,17 @@ class Member:
 
 
 def add_sessions(count: int, *, first: int = 0, max_leases: int = 1, per_user: int = 100) -> list[Member]:
-    """Live sessions of machines numbered from `first`, whose users have `per_user` machines each."""
+    """Live sessions of trusted machines numbered from `first`, whose users have `per_user` machines each.
+
+    All have asked for work before, with what `machine.ASK` says.
+    """
     from datetime import timedelta
 
     from sheepfold.server.accounts.models import User
     from sheepfold.server.accounts.secrets import hash_secret
     from sheepfold.server.core.clock import now
     from sheepfold.server.machines.models import Machine, Session
+    from sheepfold.server.results.models import Reputation
 
     moment, tokens = now(), [f"token-{first + number}" for number in range(count)]
     users = User.objects.bulk_create(User(username=f"volunteer{first + n}") for n in range(-(-count // per_user)))
@@ -245,6 +249,9 @@ def add_sessions(count: int, *, first: int = 0, max_leases: int = 1, per_user: i
                 own_protocol=1,
                 max_silence=86400,
                 max_leases=max_leases,
+                compute_method=0,
+                cores=8,
+                ram_max_kib=16 << 20,
                 started_at=moment,
                 heard_at=moment,
                 expires_at=moment + timedelta(days=1),
@@ -253,6 +260,7 @@ def add_sessions(count: int, *, first: int = 0, max_leases: int = 1, per_user: i
         ),
         batch_size=2000,
     )
+    Reputation.objects.bulk_create((Reputation(machine_id=machine.pk, agreed=20) for machine in machines), 2000)
     return [
         Member(session.pk, machine.pk, token)
         for session, machine, token in zip(sessions, machines, tokens, strict=True)

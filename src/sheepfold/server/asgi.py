@@ -16,7 +16,7 @@ django_application = get_asgi_application()  # loads the models that the next im
 
 from sheepfold.server.core.request_log import RequestLog  # noqa: E402
 from sheepfold.server.health import Readiness, health_routes  # noqa: E402
-from sheepfold.server.node_api.app import SingleSlashes, node_routes  # noqa: E402
+from sheepfold.server.node_api.app import NodeApi, SingleSlashes  # noqa: E402
 from sheepfold.server.node_api.desk import Desk  # noqa: E402
 from sheepfold.server.scrape import metrics_route  # noqa: E402
 
@@ -33,12 +33,12 @@ def make_application() -> ASGIApp:
         readiness.close()
 
     routes = [
-        *node_routes(desk),
         *health_routes(readiness),
         metrics_route(desk),
         Mount("/", app=cast(ASGIApp, django_application)),
     ]
-    return SingleSlashes(RequestLog(Starlette(routes=routes, lifespan=lifespan), quiet="/server/"))
+    site = Starlette(routes=routes, lifespan=lifespan)
+    return SingleSlashes(RequestLog(NodeApi(desk, site), quiet="/server/"))
 
 
 application = make_application()

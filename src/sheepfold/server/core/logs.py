@@ -1,8 +1,8 @@
 """Logs: one line for each event, for people on a terminal and as JSON elsewhere. Secrets never reach them."""
 
 import logging
+import random
 import sys
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -51,7 +51,7 @@ def configure_logs(*, level: int = logging.INFO) -> None:
 @contextmanager
 def request_id(given: str = "") -> Iterator[str]:
     """Every line that is logged inside carries this id, so that one request can be followed through the log."""
-    name = given if given.isalnum() and len(given) <= 64 else uuid.uuid4().hex
+    name = given if given.isalnum() and len(given) <= 64 else f"{random.getrandbits(128):032x}"
     with structlog.contextvars.bound_contextvars(request=name):
         yield name
 

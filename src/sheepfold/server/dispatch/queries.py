@@ -116,9 +116,33 @@ def count_open() -> int:
     return Lease.objects.filter(end=LeaseEnd.OPEN).count()
 
 
-def holds_lease_of(session_id: int, project_id: int) -> bool:
-    """Whether the session holds an open lease of the project."""
-    return Lease.objects.filter(session_id=session_id, project_id=project_id, end=LeaseEnd.OPEN).exists()
+@dataclass(frozen=True, slots=True)
+class HeldProject:
+    """A project of which a session renders a tile, and the archive of its scene, if it has one. Size in bytes."""
+
+    id: int
+    revision: int
+    renderer_id: int | None
+    sha256: str | None
+    md5: str | None
+    size: int | None
+
+
+_HELD_PROJECTS = """
+SELECT l.session_id, p.id, p.revision, p.renderer_id, b.sha256, b.md5, b.size
+FROM dispatch_lease l JOIN projects_project p ON p.id = l.project_id
+LEFT JOIN core_blob b ON b.sha256 = p.archive_id
+WHERE l."end" = '' AND l.session_id IN ({sessions})
+"""
+
+
+def held_projects(session_ids: Collection[int]) -> dict[int, list[HeldProject]]:
+    """What each session renders; those that render nothing are absent."""
+    held: dict[int, list[HeldProject]] = {}
+    if session_ids:
+        for session_id, *values in fetch(_HELD_PROJECTS.format(sessions=numbers(session_ids))):
+            held.setdefault(session_id, []).append(HeldProject(*values))
+    return held
 
 
 def held_by(machine_id: int, project_id: int) -> bool:

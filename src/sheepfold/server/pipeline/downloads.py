@@ -7,11 +7,9 @@ from sheepfold.protocol.codes import ArchiveKind
 from sheepfold.protocol.generations import Generation, after_scene_download
 from sheepfold.protocol.messages import ArchiveRequest
 from sheepfold.server.core.clock import now
-from sheepfold.server.core.models import Blob
-from sheepfold.server.dispatch.queries import holds_lease_of
+from sheepfold.server.dispatch.queries import HeldProject, held_projects
 from sheepfold.server.machines.actions import record_generation, record_signs_of_life
 from sheepfold.server.machines.queries import SessionFacts, is_live, sessions_of_tokens
-from sheepfold.server.projects.models import Project
 from sheepfold.server.renderers.models import RendererArchive
 
 
@@ -39,25 +37,27 @@ def find_archives(queries: Sequence[ArchiveQuery]) -> list[StoredArchive | None]
     sessions = sessions_of_tokens([query.token_hash for query in queries])
     live = {token: session for token, session in sessions.items() if is_live(session, moment)}
     record_signs_of_life(sessions={(one.id, one.max_silence) for one in live.values()}, now=moment)
-    return [_asked(live.get(query.token_hash), query.wanted) for query in queries]
+    held = held_projects([session.id for session in live.values()])
+    return [_asked(live.get(query.token_hash), query.wanted, held) for query in queries]
 
 
-def _asked(session: SessionFacts | None, wanted: ArchiveRequest | str) -> StoredArchive | None:
-    found = _find(session, wanted) if session else None
+def _asked(
+    session: SessionFacts | None, wanted: ArchiveRequest | str, held: dict[int, list[HeldProject]]
+) -> StoredArchive | None:
+    found = _find(session, wanted, held.get(session.id, ())) if session else None
     return replace(found, for_own_client=session.own_protocol > 0) if session and found else None
 
 
-def _find(session: SessionFacts, wanted: ArchiveRequest | str) -> StoredArchive | None:
+def _find(session: SessionFacts, wanted: ArchiveRequest | str, held: Sequence[HeldProject]) -> StoredArchive | None:
     if isinstance(wanted, str):
-        project = Project.objects.filter(archive__md5=wanted).select_related("archive").first()
-        return _scene(session, project)
-    project = Project.objects.filter(pk=wanted.job).select_related("archive").first()
+        return _scene(next((one for one in held if one.md5 == wanted), None))
+    project = next((one for one in held if one.id == wanted.job), None)
     if wanted.kind == ArchiveKind.RENDERER:
-        return _renderer(session, project)
+        return _renderer(session, project) if project else None
     _learn_generation(session, wanted)
     if project is not None and wanted.revision not in (None, project.revision):
         return None
-    return _scene(session, project)
+    return _scene(project)
 
 
 def _learn_generation(session: SessionFacts, wanted: ArchiveRequest) -> None:
@@ -68,19 +68,13 @@ def _learn_generation(session: SessionFacts, wanted: ArchiveRequest) -> None:
         record_generation(session_id=session.id, generation=learned)
 
 
-def _scene(session: SessionFacts, project: Project | None) -> StoredArchive | None:
-    if project is None or not holds_lease_of(session.id, project.pk):
+def _scene(project: HeldProject | None) -> StoredArchive | None:
+    if project is None or project.sha256 is None or project.md5 is None or project.size is None:
         return None
-    return _stored(project.archive)
+    return StoredArchive(project.sha256, project.md5, project.size)
 
 
-def _renderer(session: SessionFacts, project: Project | None) -> StoredArchive | None:
-    if project is None or not holds_lease_of(session.id, project.pk):
-        return None
+def _renderer(session: SessionFacts, project: HeldProject) -> StoredArchive | None:
     archives = RendererArchive.objects.filter(renderer=project.renderer_id, os=session.os, bits=session.bits)
     found = archives.select_related("blob").first()
-    return _stored(found.blob) if found else None
-
-
-def _stored(blob: Blob | None) -> StoredArchive | None:
-    return StoredArchive(blob.sha256, blob.md5, blob.size) if blob else None
+    return StoredArchive(found.blob.sha256, found.blob.md5, found.blob.size) if found and found.blob else None
