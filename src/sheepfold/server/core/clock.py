@@ -30,14 +30,15 @@ def follow_database() -> None:
     if connection.vendor != "postgresql" or time.monotonic() < _due:
         return
     with connection.cursor() as cursor:
+        asked = datetime.now(UTC)
         cursor.execute("SELECT clock_timestamp()")
-        _correct(cursor.fetchone()[0])
+        answered = datetime.now(UTC)
+        _correct(cursor.fetchone()[0] - (asked + (answered - asked) / 2))
     _due = time.monotonic() + LOOK_SECONDS
 
 
-def _correct(moment: datetime) -> None:
+def _correct(difference: timedelta) -> None:
     global _ahead
-    difference = moment - datetime.now(UTC)
     if abs(difference - _ahead) > TOLERANCE:
         log.warning("this machine's clock is wrong; the database's counts", seconds=difference.total_seconds())
         _ahead = difference
