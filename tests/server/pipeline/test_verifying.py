@@ -19,7 +19,7 @@ from sheepfold.server.core.config import ServerConfig, Verify
 from sheepfold.server.core.storage import store
 from sheepfold.server.dispatch.models import Lease, LeaseEnd
 from sheepfold.server.frames.models import Tile, TileStatus
-from sheepfold.server.machines.actions import enable_machine
+from sheepfold.server.machines.actions import enable_machine, end_session
 from sheepfold.server.machines.models import Machine
 from sheepfold.server.machines.queries import SessionFacts
 from sheepfold.server.pipeline import steps, verifying
@@ -233,6 +233,39 @@ def test_what_a_found_cheat_still_sends_is_not_taken(farm: Farm) -> None:
     assert Verdict.ACCEPTED not in verdicts(cheat)
 
 
+def test_not_even_a_frame_of_a_session_that_had_ended_before_is_taken(farm: Farm) -> None:
+    cheat, second, third, _ = farm.machines
+    farm.render(cheat, WRONG)
+    lost = farm.take(cheat)
+    free_leases(where=Q(pk=lost.pk), now=now())
+    end_session(session_id=cheat.id, now=now())
+    verification = farm.sample()
+    farm.verify(verification, second)
+    farm.verify(verification, third)
+
+    assert farm.send(lost) == UploadStatus.SESSION_DISABLED
+    assert statuses(farm.project) == [TileStatus.WAITING] * 4
+
+
+def test_what_others_agreed_with_stays_although_a_frame_before_it_was_wrong(farm: Farm) -> None:
+    cheat, second, third, _ = farm.machines
+    farm.render(cheat, WRONG)
+    wrong = farm.sample()
+    right = farm.render(cheat)
+    again = farm.sample()
+    Verification.objects.filter(pk=wrong.pk).update(status=VerificationStatus.RENDERING)  # nobody is offered it yet
+    farm.verify(again, second)
+    farm.render(cheat)
+    Verification.objects.filter(pk=wrong.pk).update(status=VerificationStatus.WAITING)
+    farm.verify(wrong, second)
+    farm.verify(wrong, third)
+
+    assert right.frame == 2
+    assert verdicts(cheat) == [Verdict.REFUTED, Verdict.ACCEPTED, Verdict.REFUTED]
+    assert statuses(farm.project)[:3] == [TileStatus.WAITING, TileStatus.DONE, TileStatus.WAITING]
+    assert points(cheat.user_id) == 1
+
+
 def test_a_machine_that_verifies_wrongly_is_found_and_the_frame_stays(farm: Farm) -> None:
     honest, cheat, third, _ = farm.machines
     farm.render(honest)
@@ -400,6 +433,18 @@ def test_a_frame_can_be_rendered_anew_while_it_is_verified(farm: Farm) -> None:
     assert statuses(farm.project)[0] == TileStatus.DONE
     assert (verdicts(first), verdicts(third)) == ([Verdict.REPLACED], [Verdict.ACCEPTED])
     assert reputation(first) == (1, 0)
+
+
+def test_the_end_of_a_verification_does_not_take_a_tile_that_is_rendered_anew(farm: Farm) -> None:
+    first, second, third, _ = farm.machines
+    farm.render(first)
+    farm.sample()
+    again = farm.take(second)
+    steps.rerender(project_id=farm.project.pk, frame_numbers=[1], now=now())
+    anew = farm.take(third)
+    assert anew.frame == 1
+    free_leases(where=Q(pk=again.pk), now=now())
+    assert statuses(farm.project)[0] == TileStatus.RENDERING
 
 
 def test_a_picture_for_comparison_that_comes_twice_counts_once(farm: Farm) -> None:

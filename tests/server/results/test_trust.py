@@ -51,6 +51,12 @@ def test_two_newcomers_cannot_outvote_a_trusted_machine() -> None:
     assert decided(trusted, one, other, vote(4, agreed=TRUSTED, camp=2)) == ({2, 3, 4}, {1})
 
 
+def test_two_that_agree_are_not_enough_against_two_others() -> None:
+    votes = [vote(number, camp=camp) for number, camp in enumerate((1, 2, 3, 3, 3), start=1)]
+    assert decided(*votes[:4]) is Open.DOUBTFUL
+    assert decided(*votes) == ({3, 4, 5}, {1, 2})
+
+
 def test_what_no_two_machines_render_alike_blames_nobody() -> None:
     votes = [vote(number, camp=number) for number in range(1, 6)]
     assert decided(*votes[:4]) is Open.DOUBTFUL
