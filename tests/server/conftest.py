@@ -36,6 +36,7 @@ def server(transactional_db: None) -> Iterator[Server]:
             log_config=None,
             access_log=False,
             lifespan="on",
+            proxy_headers=False,
             timeout_graceful_shutdown=1,
         )
         running = uvicorn.Server(settings)

@@ -112,6 +112,10 @@ ACCOUNT_CHANGE_EMAIL = True  # one address, and a new one counts once it is conf
 ACCOUNT_LOGOUT_REDIRECT_URL = "/accounts/login/"
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_RATE_LIMITS = {"login_failed": None}  # the adapter counts them in the database, for all processes together
+MFA_FORMS = {
+    "authenticate": "sheepfold.server.web.second_factor.SecondFactorForm",
+    "reauthenticate": "sheepfold.server.web.second_factor.AgainForm",
+}
 MFA_TOTP_ISSUER = "Sheepfold"
 LOGGING_CONFIG = None  # core.logs sets everything up
 

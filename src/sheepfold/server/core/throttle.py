@@ -13,6 +13,7 @@ MAX_PER_ADDRESS = 100  # a class room or a studio comes from one address
 
 def too_many_attempts(*, account: str, address: str, now: datetime) -> bool:
     """Whether this account or address has failed too often of late."""
+    account, address = _plain(account, address)
     recent = Attempt.objects.filter(created_at__gt=now - WINDOW)
     tried = recent.filter(Q(account=account) | Q(address=address)).values_list("account", "address")
     rows = list(tried[: MAX_PER_ACCOUNT + MAX_PER_ADDRESS])
@@ -24,7 +25,13 @@ def too_many_attempts(*, account: str, address: str, now: datetime) -> bool:
 
 def record_failure(*, account: str, address: str, now: datetime) -> None:
     """Count a failed attempt."""
-    Attempt.objects.create(account=account[:150], address=address[:64], created_at=now)
+    account, address = _plain(account, address)
+    Attempt.objects.create(account=account, address=address, created_at=now)
+
+
+def _plain(account: str, address: str) -> tuple[str, str]:
+    """The site lets people in however they write their name: `Ada` shall not have another twenty attempts."""
+    return account.strip().casefold()[:150], address[:64]
 
 
 def forget_failures(*, now: datetime) -> int:

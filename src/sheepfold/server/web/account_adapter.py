@@ -15,6 +15,7 @@ from sheepfold.server.core import throttle
 from sheepfold.server.core.clock import now
 from sheepfold.server.core.config import SignUp, config
 
+TOO_MANY = "Too many attempts. Wait a quarter of an hour, then try again."
 INVITATION_KEY = "invitation"  # in the visitor's session, from the page of the invitation to the new account
 
 
@@ -44,7 +45,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth br
         """Refuse before looking at the password when there were too many attempts."""
         account, address = _account(credentials), self.get_client_ip(request)
         if throttle.too_many_attempts(account=account, address=address, now=now()):
-            raise ValidationError("Too many attempts. Wait a quarter of an hour, then try again.")
+            raise ValidationError(TOO_MANY)
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
         """Count it."""
