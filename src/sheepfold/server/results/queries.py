@@ -187,7 +187,7 @@ def agreements(machine_ids: Collection[int]) -> dict[int, int]:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a machine stands with others: pictures that they agreed with since it was last wrong, and how often that was."""
+    """How often others agreed with a machine since it was last wrong, and how often it was wrong."""
 
     agreed: int
     refuted: int
