@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,9 +24,9 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
         time.sleep(0.02)
 
 
-def run_python(farm: EmptyFarm, *arguments: str | Path) -> str:
+def run_python(farm: EmptyFarm, *arguments: str | Path, settings: Mapping[str, str] = {}) -> str:
     """What a Python program with the settings of the farm prints."""
-    environment = os.environ | farm.settings | {"DJANGO_SETTINGS_MODULE": "sheepfold.server.settings"}
+    environment = os.environ | farm.settings | {"DJANGO_SETTINGS_MODULE": "sheepfold.server.settings", **settings}
     command = [sys.executable, *map(str, arguments)]
     return subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 

@@ -1,4 +1,5 @@
-"""One way to break a farm for each scenario: what the scenario was made to find."""
+"""One way to break a farm for each scenario: what the scenario was made to find. Besides, a farm whose clock is wrong,
+and one of the next version."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -83,5 +84,6 @@ BREAKAGES = {
     "vanishing": Breakage("sheepfold.server.pipeline.heartbeats", _replace("expire_due", lambda *, now: 0)),
     "clocks-off": Breakage("sheepfold.server.results.points", _replace("believable_rendertime", lambda said, _: said)),
     "stutter": Breakage("sheepfold.server.pipeline.uploads", _accepted_tokens_are_forgotten),
+    "tomorrow": Breakage("sheepfold.server.settings", lambda module: module.INSTALLED_APPS.append("tomorrow")),
     "fast clock": Breakage("sheepfold.server.core.clock", _fast),
 }
