@@ -53,7 +53,7 @@ def test_frames_of_another_farm_stay_for_it(tmp_path: Path) -> None:
     assert len(outbox.entries("http://other")) == 1
 
 
-@pytest.mark.parametrize("damage", ["no facts", "half facts", "no picture", "strange file"])
+@pytest.mark.parametrize("damage", ["no facts", "half facts", "no picture", "half picture", "strange file"])
 def test_damaged_entries_do_not_disturb_the_others(damage: str, tmp_path: Path) -> None:
     outbox = Outbox(tmp_path / "outbox")
     good, bad = add(outbox, tmp_path), add(outbox, tmp_path, replace(FRAME, frame=8))
@@ -64,6 +64,8 @@ def test_damaged_entries_do_not_disturb_the_others(damage: str, tmp_path: Path) 
         (folder / "frame.json").write_text('{"server": "http://fa')
     elif damage == "no picture":
         bad.image.unlink()
+    elif damage == "half picture":
+        bad.image.write_bytes(b"pict")
     else:
         (tmp_path / "outbox" / "strange").write_text("?")
         outbox.remove(bad)
