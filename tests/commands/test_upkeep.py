@@ -43,6 +43,13 @@ def test_a_lost_file_is_named_and_fails(terminal: Terminal) -> None:
     )
 
 
+def test_a_lost_renderer_cannot_be_rendered_again(terminal: Terminal) -> None:
+    _keep(terminal, "wool")
+    _file(terminal, "wool").unlink()
+    status, output, _ = terminal.run("verify", "--repair")
+    assert (status, output.splitlines()[-1]) == (1, "rendered again: 0")
+
+
 def test_a_changed_file_is_found_by_reading(terminal: Terminal) -> None:
     _keep(terminal, "wool", "grass")
     _file(terminal, "wool").write_bytes(b"cool")

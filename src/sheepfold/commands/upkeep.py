@@ -10,17 +10,23 @@ from sheepfold.commands.local import data_dir_option, open_farm, start_django
 
 @click.command()
 @click.option("--read", is_flag=True, help="Read every byte, too; takes as long as copying the store.")
+@click.option("--repair", is_flag=True, help="Have frames rendered again whose images are lost.")
 @data_dir_option
-def verify(read: bool, data_dir: Path | None) -> None:
+def verify(read: bool, repair: bool, data_dir: Path | None) -> None:
     """Compare the database with the stored files. Ends with status 1 if something is missing or has changed."""
     with open_farm(data_dir):
+        from sheepfold.server.core.clock import now
         from sheepfold.server.core.integrity import count_store, find_damage
+        from sheepfold.server.pipeline.repair import render_lost_again
 
         findings = list(find_damage(read=read))
         counts = count_store()
+        again = render_lost_again(hashes=[one.sha256 for one in findings], now=now()) if repair else 0
     for finding in findings:
         click.echo(f"{finding.sha256}: {finding.damage}")
     click.echo(f"named files: {counts.rows}, unnamed: {counts.unnamed} (these go after a day)")
+    if repair:
+        click.echo(f"rendered again: {again}")
     if findings:
         raise CommandError(f"lost files: {len(findings)}; restore them from a backup of the store")
 

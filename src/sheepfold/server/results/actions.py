@@ -1,5 +1,6 @@
 """Every change of results, error logs and points."""
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -314,3 +315,17 @@ def refute(*, machine_id: int, after: int, now: datetime) -> list[Refuted]:
 
 
 _UNDOING = {PointsKind.RENDERED: PointsKind.TAKEN_BACK, PointsKind.SPENT: PointsKind.REFUNDED}
+
+
+def forget_lost_images(*, hashes: Collection[str]) -> dict[int, list[int]]:
+    """The store has lost these bytes: what was accepted with them does not count as such any more, its points do.
+
+    Returns the frames that are without an image now, by project.
+    """
+    lost = Result.objects.filter(blob_id__in=hashes)
+    frames: defaultdict[int, list[int]] = defaultdict(list)
+    for project_id, frame in lost.filter(verdict=Verdict.ACCEPTED).values_list("project_id", "tile__frame"):
+        frames[project_id].append(frame)
+    lost.filter(verdict=Verdict.ACCEPTED).update(verdict=Verdict.REPLACED)
+    lost.update(blob=None)
+    return dict(frames)
