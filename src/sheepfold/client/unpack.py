@@ -1,5 +1,6 @@
 """Archives from the farm become folders: nothing outside the folder is touched, nothing half-done stays."""
 
+import errno
 import lzma
 import re
 import shutil
@@ -14,6 +15,9 @@ import pyzipper  # type: ignore[import-untyped]
 _PIECE = 1024 * 1024
 _KEEP_FREE = 512 * 1024 * 1024  # bytes of disk that an archive never takes from the owner
 _UNIX = 3  # `create_system` of archives whose entries carry Unix modes
+
+# A place in the archive that cannot be, or names that do not go together; any other error is the disk's.
+_IMPOSSIBLE = {errno.EINVAL, errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG}
 
 
 class UnpackError(Exception):
@@ -60,6 +64,10 @@ def _extract(archive: Path, folder: Path, password: str) -> None:
     ) as error:
         raise UnpackError(f"the archive cannot be read: {error}") from error
     except (zlib.error, lzma.LZMAError) as error:
+        raise UnpackError(f"the archive is damaged: {error}") from error
+    except OSError as error:
+        if error.errno not in _IMPOSSIBLE:
+            raise
         raise UnpackError(f"the archive is damaged: {error}") from error
 
 

@@ -1,11 +1,14 @@
 """Official Blender builds: a .tar.xz, .tar.gz, .tar.bz2 or .zip, or a folder that holds what was in one."""
 
+import errno
+import lzma
 import os
 import plistlib
 import re
 import subprocess
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +37,12 @@ class Release:
     series: str
 
 
+DAMAGE = (
+    tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError, NotImplementedError,
+    RuntimeError,
+)  # fmt: skip
+
+
 def unpack(archive: Path, folder: Path) -> None:
     """Unpack a build into a folder. Raises BadRenderer."""
     try:
@@ -43,7 +52,11 @@ def unpack(archive: Path, folder: Path) -> None:
             _unzip(archive, folder)
         else:
             raise BadRenderer(_no_archive(archive))
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, ValueError) as error:
+    except DAMAGE as error:
+        raise BadRenderer(f"{archive.name} is damaged ({error}); download it again") from error
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a place in the archive that cannot be; anything else is the disk
+            raise
         raise BadRenderer(f"{archive.name} is damaged ({error}); download it again") from error
 
 

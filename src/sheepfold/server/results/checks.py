@@ -72,13 +72,18 @@ def inspect(path: Path, most_pixels: int = MAX_PIXELS) -> Inspected:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            return _with_pillow(path, most_pixels)
-    except UnidentifiedImageError:
-        return _with_openimageio(path, most_pixels)
+            return _decode(path, most_pixels)
     except (OSError, ValueError, SyntaxError, EOFError, MemoryError, Image.DecompressionBombError) as error:
         return NotAnImage.said(str(error))
     except Image.DecompressionBombWarning as error:
         return NotAnImage.said(str(error))
+
+
+def _decode(path: Path, most_pixels: int) -> Inspected:
+    try:
+        return _with_pillow(path, most_pixels)
+    except UnidentifiedImageError:
+        return _with_openimageio(path, most_pixels)
 
 
 def _with_pillow(path: Path, most_pixels: int) -> Inspected:
