@@ -26,9 +26,10 @@ class SteeredFarm(SeedServer):
     """A farm whose site says `wish`."""
 
     wish = "run"
+    wait = 1  # seconds between heartbeats
 
     def _heartbeat(self, call: Call) -> Answer:
-        return 200, "text/xml", f'<keepmealive status="0" wait="1" wish="{self.wish}"/>'.encode()
+        return 200, "text/xml", f'<keepmealive status="0" wait="{self.wait}" wish="{self.wish}"/>'.encode()
 
     def _work(self, call: Call) -> Answer:
         if self.wish == "run":
@@ -87,6 +88,15 @@ def test_pause_lets_the_frame_finish_and_resume_goes_on_at_once(
         "resumed on the farm's site",
     ]
     assert run.stop() is ExitCode.OK
+
+
+def test_what_is_obeyed_is_said_at_once_and_not_with_the_next_heartbeat(settings: MakeSettings, start: Start) -> None:
+    with SteeredFarm(extras="sheepfold/2 heartbeat=900 leases=1") as farm:
+        farm.answers["work"].append((200, "text/xml", b'<jobrequest status="200" wait="600"/>'))
+        farm.wish, farm.wait = "pause", 900
+        run = start(settings(farm.url))
+        assert [beat.query["wish"] for beat in farm.wait_for("heartbeat", 2)] == ["run", "pause"]
+        assert run.stop() is ExitCode.OK
 
 
 def test_idle_client_hears_of_a_pause_with_its_question_and_of_its_end_long_before_the_next(
@@ -254,6 +264,19 @@ def test_first_tries_after_a_failure_come_soon_and_later_ones_ever_more_slowly()
     for tries, wait in zip(waits, bounds, strict=True):
         assert 0.5 * wait <= min(tries) < max(tries) <= 1.5 * wait
     assert 30 <= after_trouble(0, told=30) <= 36
+
+
+def test_an_answer_ends_the_row_of_failures(
+    settings: MakeSettings, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sheepfold.client.waits._AFTER_TROUBLE", (0.01, 600.0))
+    with SeedServer(extras="sheepfold/2 heartbeat=10 leases=1") as farm:
+        away, idle = (503, "text/plain", b""), (200, "text/xml", b'<jobrequest status="200" wait="1"/>')
+        farm.answers["work"].extend([away, idle, away])
+        run = start(settings(farm.url))
+        waiting = [event.seconds for event in run.wait_for(Waiting, 3) if isinstance(event, Waiting) and event.seconds]
+        assert max(waiting[0], waiting[2]) < 0.02
+        assert run.stop() is ExitCode.OK
 
 
 def test_client_that_was_idle_for_long_tries_soon_when_the_farm_is_away(settings: MakeSettings, start: Start) -> None:
