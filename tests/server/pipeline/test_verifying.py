@@ -29,6 +29,7 @@ from sheepfold.server.pipeline.reports import Report, record_reports
 from sheepfold.server.pipeline.sampling import PATIENCE, drop_stale, sample_results
 from sheepfold.server.pipeline.uploads import Awaited, Known, Received, look_up, settle
 from sheepfold.server.pipeline.work import WorkDesk, WorkQuery, WorkReply
+from sheepfold.server.projects.actions import purge
 from sheepfold.server.projects.models import Project, ProjectStatus, Visibility
 from sheepfold.server.results.actions import KeptImage
 from sheepfold.server.results.checks import ImageFacts
@@ -477,6 +478,25 @@ def test_a_found_cheats_votes_in_other_verifications_are_void() -> None:
     assert list(Vote.objects.filter(verification=doubted).values_list("machine_id", flat=True)) == [honest.machine_id]
     assert farm.verify(doubted, third).status == VerificationStatus.AGREED
     assert points(cheat.user_id) == 0
+
+
+def test_a_verification_whose_picture_was_lost_is_dropped(farm: Farm) -> None:
+    first, second, *_ = farm.machines
+    lease = farm.render(first)
+    verification = farm.sample()
+    Result.objects.filter(tile_id=lease.tile_id).update(blob=None)
+    assert farm.verify(verification, second).status == VerificationStatus.DROPPED
+    assert (reputation(first), reputation(second)) == ((0, 0), (0, 0))
+
+
+def test_a_project_is_purged_with_its_verifications(farm: Farm) -> None:
+    first, second, *_ = farm.machines
+    farm.render(first)
+    farm.verify(farm.sample(), second)
+    steps.delete_project(project_id=farm.project.pk, now=now())
+    purge(project_id=farm.project.pk)
+    assert not any(model.objects.exists() for model in (Project, Tile, Lease, Result, Verification, Vote))
+    assert reputation(first) == (1, 0)
 
 
 def test_what_no_machine_can_render_again_and_what_is_over_is_dropped(farm: Farm) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -123,12 +124,18 @@ def _alike(found: Ballot) -> frozenset[int]:
     """The votes whose pictures look like the newest one."""
     *others, new = found.votes
     on_gpus = found.family != ON_PROCESSOR
-    with store().local(new.blob_sha) as path:
+    with _picture_of(new) as path:
         return frozenset(vote.id for vote in others if _is_alike(vote, path, on_gpus=on_gpus))
 
 
+def _picture_of(vote: VoteFact) -> AbstractContextManager[Path]:
+    if vote.blob_sha is None:
+        raise NotFound("the store has lost a picture")
+    return store().local(vote.blob_sha)
+
+
 def _is_alike(vote: VoteFact, new: Path, *, on_gpus: bool) -> bool:
-    with store().local(vote.blob_sha) as path:
+    with _picture_of(vote) as path:
         return _comparer().compare(path, new).is_honest(on_gpus=on_gpus)
 
 

@@ -140,12 +140,12 @@ def waiting_verifications(most: int) -> list[WaitingVerification]:
 
 @dataclass(frozen=True, slots=True)
 class VoteFact:
-    """A picture in a verification; the newest has no camp yet."""
+    """A picture in a verification; the newest has no camp yet. `blob_sha` None: the store has lost it."""
 
     id: int
     machine_id: int
     result_id: int
-    blob_sha: str
+    blob_sha: str | None
     camp: int | None
     agreed: int  # of its machine, so far
 
