@@ -499,6 +499,21 @@ def test_a_project_is_purged_with_its_verifications(farm: Farm) -> None:
     assert reputation(first) == (1, 0)
 
 
+def test_what_no_machine_can_do_does_not_hide_what_waits_behind_it(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second, third, _ = farm.machines
+    farm.render(first)
+    Verification.objects.filter(pk=farm.sample().pk).update(family="a rare card")
+    farm.render(second)
+    verification = farm.sample()
+    monkeypatch.setattr(verifying, "LOOK_SECONDS", 0)
+    monkeypatch.setattr(verifying, "MOST_WAITING", 1)
+    desk = WorkDesk()
+    for _ in range(2):
+        desk.serve_work([WorkQuery(third.token_hash, WorkRequest())])
+    verification.refresh_from_db()
+    assert verification.status == VerificationStatus.RENDERING
+
+
 def test_what_no_machine_can_render_again_and_what_is_over_is_dropped(farm: Farm) -> None:
     first, second, *_ = farm.machines
     farm.render(first)

@@ -33,7 +33,7 @@ from sheepfold.server.results.trust import Agreed, Open, Picture, decide, join
 log = structlog.get_logger()
 
 LOOK_SECONDS = 1.0  # between two looks at what waits
-MOST_WAITING = 64  # looked at by each request for work
+MOST_WAITING = 64  # looked at by each request for work; those that no machine can do must not hide the others
 
 SETTLED = Counter("sheepfold_verifications", "Frames that were rendered again to verify them.", ["outcome"])
 DIFFERENT = Counter("sheepfold_verification_mismatches", "Pictures for comparison that looked like no other one.")
@@ -45,13 +45,15 @@ class VerificationBook:
 
     _waiting: list[WaitingVerification] = field(default_factory=list)
     _projects: dict[int, OpenProject] = field(default_factory=dict)
+    _after: int = 0  # the last one that was looked at
     _at: float = -1e9
 
     def look(self) -> None:
         """Read it anew if it is older than a second: one statement as long as nothing waits."""
         if config().verify is Verify.OFF or time.monotonic() - self._at < LOOK_SECONDS:
             return
-        self._waiting, self._at = waiting_verifications(MOST_WAITING), time.monotonic()
+        self._waiting, self._at = waiting_verifications(after=self._after, most=MOST_WAITING), time.monotonic()
+        self._after = self._waiting[-1].id if len(self._waiting) == MOST_WAITING else 0
         ids = {one.project_id for one in self._waiting}
         self._projects = projects_to_verify(ids) if ids else {}
 

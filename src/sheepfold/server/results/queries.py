@@ -122,10 +122,10 @@ class WaitingVerification:
     owners: frozenset[int]
 
 
-def waiting_verifications(most: int) -> list[WaitingVerification]:
-    """The oldest ones; two statements, one where there are none."""
-    rows = Verification.objects.filter(status=VerificationStatus.WAITING, status__in=UNSETTLED).order_by("id")
-    found = list(rows.values_list("id", "tile_id", "project_id", "frame", "family")[:most])
+def waiting_verifications(*, after: int, most: int) -> list[WaitingVerification]:
+    """The oldest ones after an id; two statements, one where there are none."""
+    rows = Verification.objects.filter(status=VerificationStatus.WAITING, status__in=UNSETTLED, pk__gt=after)
+    found = list(rows.order_by("id").values_list("id", "tile_id", "project_id", "frame", "family")[:most])
     votes = Vote.objects.filter(verification__in=[row[0] for row in found]) if found else Vote.objects.none()
     cast = list(votes.values_list("verification_id", "machine_id", "user_id"))
     return [
