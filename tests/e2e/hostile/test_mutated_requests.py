@@ -15,6 +15,7 @@ from random import Random
 from typing import Any
 from urllib.parse import quote_plus, urlsplit
 
+import httpx2
 import psutil
 import pytest
 from lxml import etree
@@ -72,6 +73,7 @@ class Attacker:
     token: bytes = b""
     frame: bytes = b"0001"
     seen: Counter[tuple[str, int]] = field(default_factory=Counter)
+    secrets: set[str] = field(default_factory=set)  # cookies and tokens that the farm has handed out
 
     def attack(self, count: int) -> None:
         """Send changed requests; an honest life begins anew every now and then."""
@@ -110,6 +112,7 @@ class Attacker:
         cookie = re.match(r"sheepfold=([\w-]+);", login.cookie)
         assert cookie, (self.generation, login)
         self.cookie = cookie[1].encode()
+        self.secrets.add(cookie[1])
         work = next(raw for raw in self.recorded if endpoint(raw) == b"request_job")
         answer = self.line.ask(self._filled(work.replace(b"{{token1}}", b"")).raw())
         assert answer is not None
@@ -184,7 +187,11 @@ def test_ten_thousand_changed_requests(farm: FarmProcess) -> None:
     assert set(ORDER) == {endpoint(b"GET " + path.encode()) for path in ENDPOINTS}
     assert {name.decode() for name in ORDER} == {name for name, status in seen if status == 200}
     assert after - before < GROWTH, f"from {before >> 20} to {after >> 20} MiB"
+    cookies = {secret for one in attackers for secret in one.secrets} | {key}
+    tokens = {row[0] for row in open_books(farm.farm).rows("SELECT token FROM dispatch_lease")}
     check_log(farm.log)
+    check_no_secret(cookies | tokens, farm.log.read_text() + httpx2.get(f"{farm.url}/metrics").text)
+    check_no_secret(cookies, "".join(path.read_text("latin-1") for path in kept_files(farm.farm.data_dir)))
     check_that_nothing_stays(farm, web)
 
 
@@ -202,6 +209,17 @@ def check_log(log: Path) -> None:
     lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
     assert [line for line in lines if line["level"] in ("error", "critical") or "exception" in line] == []
     assert "Traceback" not in log.read_text()
+
+
+def check_no_secret(secrets: set[str], text: str) -> None:
+    """What lets somebody in is nowhere to be read."""
+    assert len(secrets) > REQUESTS / LIFE / 2
+    assert [secret for secret in secrets if secret in text] == []
+
+
+def kept_files(data_dir: Path) -> list[Path]:
+    """The database and everything else but blobs, and the token of this machine's own command line."""
+    return [path for path in data_dir.iterdir() if path.is_file() and path.name not in ("secret", "local.json")]
 
 
 def check_that_nothing_stays(farm: FarmProcess, web: psutil.Process) -> None:
