@@ -163,6 +163,20 @@ def test_a_bomb_by_size_is_refused(tmp_path: Path) -> None:
     assert "unpacks to more than 0 GiB" in refusal(path, limits=ArchiveLimits(total=40))
 
 
+def test_a_zip_inside_a_zip_is_a_file_like_any_other(tmp_path: Path) -> None:
+    """It is never opened, so what it would unpack to does not matter; a scene in it is none."""
+    inner = make_zip(tmp_path / "inner.zip", {"zeros": bytes(10 << 20), "b.blend": BLEND}).read_bytes()
+    path = make_zip(tmp_path / "a.zip", {"a.blend": BLEND, "inner.zip": inner})
+
+    contents = inspect(path, "a.zip", ArchiveLimits(total=1 << 20))
+
+    assert [(entry.path, entry.size) for entry in contents.entries] == [
+        ("a.blend", len(BLEND)),
+        ("inner.zip", len(inner)),
+    ]
+    assert contents.blends == ("a.blend",)
+
+
 def test_a_bomb_by_number_is_refused_before_its_table_is_read(tmp_path: Path) -> None:
     path = make_zip(tmp_path / "a.zip", {f"{number}.blend": BLEND for number in range(11)})
     path.write_bytes(path.read_bytes().replace(b"PK\x01\x02", b"XXXX"))  # a table that no reader could read
