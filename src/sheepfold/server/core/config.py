@@ -8,7 +8,7 @@ import os
 import secrets
 import tempfile
 from enum import StrEnum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import platformdirs
@@ -87,7 +87,7 @@ class ServerConfig(BaseSettings):
     )
     debug: bool = Field(False, description="Show tracebacks in the browser. Never on a public farm.")
 
-    @property
+    @cached_property
     def tmp_dir(self) -> Path:
         """Files that may vanish at any restart."""
         return self.data_dir / "tmp"

@@ -70,9 +70,14 @@ def _is_test(job: Job) -> bool:
 
 def _validation_url(request: Request, job: Job) -> str:
     """Where the frame goes: absolute, and its token is all the authentication it needs."""
-    base = config().public_url.rstrip("/") or f"{request.url.scheme}://{request.url.netloc}"
+    base = config().public_url.rstrip("/") or f"{request.scope['scheme']}://{_asked_host(request)}"
     query = urlencode({"job": job.id, "frame": f"{job.frame:04d}", "extras": job.extras})
     return f"{base}{UPLOAD_PATH}?{query}"
+
+
+def _asked_host(request: Request) -> str:
+    """As the machine named it; else where it was connected to."""
+    return request.headers.get("host") or request.url.netloc
 
 
 def _commandline(job: Job, words: tuple[str, ...]) -> str:

@@ -4,7 +4,7 @@ Takes what ten years of clients send: unquoted boundaries with stars, parts with
 """
 
 import os
-import tempfile
+import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -175,6 +175,9 @@ class _Reader:
 def _temporary(received: ReceivedFile, suffix: str) -> IO[bytes]:
     """A file in the temporary folder of the data: keeping it later is a rename. Only plain suffixes survive."""
     plain = suffix if suffix[1:].isalnum() and suffix.isascii() and len(suffix) <= SUFFIX_LENGTH else ""
-    descriptor, name = tempfile.mkstemp(prefix="upload-", suffix=plain, dir=config().tmp_dir)
-    received.path = Path(name)
-    return os.fdopen(descriptor, "wb")
+    received.path = config().tmp_dir / f"upload-{secrets.token_hex(8)}{plain}"
+    return open(received.path, "xb", opener=_for_us_alone)
+
+
+def _for_us_alone(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
