@@ -10,6 +10,8 @@ from pathlib import Path
 
 import psutil
 
+from tests.e2e.running import wait_until
+
 ROOMY = 2 << 20  # KiB; memory is taken only for what is written
 SPARE = 8  # KiB that are free when it is full: not even a page of a database is sure to fit twice
 
@@ -22,11 +24,19 @@ class Disk:
     mounted: bool
     family: Callable[[], list[psutil.Process]]
 
+    def stay_full(self, until: Callable[[], bool], what: str) -> None:
+        """There is no room, nor does any become free, until it is so."""
+
+        def is_so() -> bool:
+            self.fill()
+            return until()
+
+        wait_until(is_so, what)
+
     def fill(self) -> None:
-        """From now on there is no room."""
+        """Leave no room. What its user deletes afterwards becomes free."""
         if self.mounted:
-            facts = os.statvfs(self.folder)
-            self._resize((facts.f_blocks - facts.f_bfree) * facts.f_frsize // 1024 + SPARE)
+            wait_until(lambda: self._resize(self._used() + SPARE), "the disk is made as small as what is on it")
         else:
             self._limit(1)
 
@@ -37,8 +47,14 @@ class Disk:
         else:
             self._limit(resource.RLIM_INFINITY)
 
-    def _resize(self, kib: int) -> None:
-        subprocess.run(["mount", "-o", f"remount,size={kib}k", str(self.folder)], check=True)
+    def _used(self) -> int:
+        facts = os.statvfs(self.folder)
+        return (facts.f_blocks - facts.f_bfree) * facts.f_frsize // 1024
+
+    def _resize(self, kib: int) -> bool:
+        """False if somebody has just written more than that."""
+        command = ["mount", "-o", f"remount,size={kib}k", str(self.folder)]
+        return subprocess.run(command, capture_output=True).returncode == 0
 
     def _limit(self, size: int) -> None:
         for process in self.family():

@@ -61,7 +61,7 @@ def _api(url: str, load: Load) -> httpx2.Client:
 def _fill_for_a_while(disk: Disk, load: Load, api: httpx2.Client, upload: str) -> None:
     disk.fill()
     refusal = api.patch(f"uploads/{upload}", params={"offset": 0}, content=SCENE)
-    wait_until(lambda: sum(load.ledger.troubles.values()) >= REFUSED, "machines hear that the disk is full")
+    disk.stay_full(lambda: load.ledger.troubles.total() >= REFUSED, "machines hear that the disk is full")
     disk.make_room()
     assert refusal.status_code == FULL, refusal.text
 
@@ -88,8 +88,7 @@ def test_a_client_without_room_gives_its_frames_back_and_goes_on_by_itself(
 def _work_without_room(client: ClientProcess, disk: Disk, books: Books) -> None:
     client.start()
     wait_until(lambda: books.done() >= FRAMES_BEFORE, "the client renders")
-    disk.fill()
-    wait_until(lambda: books.number("SELECT count(*) FROM results_errorlog") > 0, "the client says so")
+    disk.stay_full(lambda: books.number("SELECT count(*) FROM results_errorlog") > 0, "the client says so")
     disk.make_room()
     wait_until(lambda: books.done() == CLIENT_TILES, "all tiles are done")
 
