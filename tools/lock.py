@@ -1,7 +1,7 @@
 """What must hold of requirements.lock: exact, hashed, in step with pyproject.toml, installed as it says, free licences.
 
 With SHEEPFOLD_ADVISORIES=FILE.zip, an export of known weaknesses in the OSV format, no locked version may be among
-them. Without it nothing of the kind is looked up: no network is needed to check a commit (ADR 13).
+them. Without it nothing of the kind is looked up: no network is needed to check a commit (ADR 17).
 """
 
 import os
