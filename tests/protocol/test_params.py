@@ -400,3 +400,8 @@ def test_frame_travels_with_four_digits_trap_12() -> None:
     beyond: Any = dict(params.encode_frame_upload(FrameUpload(42, 12345, "t", 1)))
 
     assert (upload["frame"], beyond["frame"]) == ("0007", "12345")
+
+
+def test_a_kind_of_error_that_no_database_keeps_is_the_generic_one() -> None:
+    kinds = [params.decode_error_report({"type": text}).kind for text in ("-1", "2147483647", "2147483648", "9" * 18)]
+    assert kinds == [ErrorKind.GENERIC, 2147483647, ErrorKind.GENERIC, ErrorKind.GENERIC]

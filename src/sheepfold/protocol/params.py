@@ -338,7 +338,7 @@ def encode_error_report(report: ErrorReport) -> Pairs:
 
 def _error_kind(params: Params) -> ErrorKind | int:
     number = integer(params.get("type", ""))
-    if number is None or number < 0:
+    if number is None or not 0 <= number <= limits.MAX_INT32:
         return ErrorKind.GENERIC
     return ErrorKind(number) if number in set(ErrorKind) else number
 
