@@ -2,12 +2,15 @@
 
 import asyncio
 import struct
+import subprocess
+import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy
 import OpenImageIO as oiio  # noqa: N813
+import psutil
 import pytest
 
 from sheepfold.server.results.checks import MAX_PIXELS, Inspected, NotAnImage, Oversized, inspect, pixel_limit
@@ -149,3 +152,32 @@ def test_what_does_not_fit_into_memory_is_no_image(tmp_path: Path, decoders: lis
         return await decoders[0].inspect(path, MAX_PIXELS)
 
     assert isinstance(asyncio.run(decode()), NotAnImage)
+
+
+SERVER = """
+import asyncio, os, sys
+from pathlib import Path
+import psutil
+from sheepfold.server.results.decoders import Decoders
+
+if __name__ == "__main__":
+    decoders = Decoders()
+    asyncio.run(decoders.inspect(Path(sys.argv[1]), 10_000))
+    print(*[child.pid for child in psutil.Process().children(recursive=True)], flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_decoders_end_with_a_server_that_is_killed(tmp_path: Path) -> None:
+    (tmp_path / "server.py").write_text(SERVER)
+    (tmp_path / "frame.png").write_bytes(png())
+    command = [sys.executable, tmp_path / "server.py", tmp_path / "frame.png"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        helpers = [psutil.Process(int(pid)) for pid in server.stdout.readline().split()]
+
+        server.kill()
+
+        _, left = psutil.wait_procs(helpers, timeout=60)
+    assert len(helpers) >= 2  # the one that forks, and those that decode
+    assert left == []

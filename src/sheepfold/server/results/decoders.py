@@ -6,12 +6,14 @@ whatever was decoded beside it is decoded again, each file alone, so that only t
 
 import asyncio
 import multiprocessing
+import os
 import resource
 import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TypeVar
 
@@ -103,8 +105,17 @@ _cpu_seconds = CPU_SECONDS  # in a decoding process: for each file
 def _bound(memory: int, cpu_seconds: float) -> None:
     global _cpu_seconds
     _cpu_seconds = cpu_seconds
+    threading.Thread(target=_end_with_the_server, daemon=True).start()
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _end_with_the_server() -> None:
+    """Each decoder holds the pipes by which the others would notice that the server was killed: all watch it."""
+    server = multiprocessing.parent_process()
+    if server is not None:
+        wait([server.sentinel])
+        os._exit(1)
 
 
 def _bounded(work: Callable[..., Outcome], *arguments: object) -> Outcome:
