@@ -319,6 +319,7 @@ def test_every_decoder_has_its_row() -> None:
     assert found - OWN == set(rows)
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # of damaged tags, before the image is refused
 @pytest.mark.parametrize("decoder", DECODERS, ids=lambda one: one.name)
 def test_nothing_but_what_is_promised_is_raised(decoder: Decoder) -> None:
     @settings(

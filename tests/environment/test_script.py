@@ -27,7 +27,10 @@ def test_a_command_goes_to_the_package(checkout: Path) -> None:
 def test_checks_tests_and_measurements_are_tools_of_the_checkout(checkout: Path) -> None:
     assert _run(checkout, "test", "-k", "x")[1] == "tools/test.py -k x\n"
     assert _run(checkout, "check")[1] == "tools/check.py\n"
+    _program(checkout / "bench" / "claims.py", "")
     assert _run(checkout, "bench", "claims", "--short")[1] == "bench/claims.py --short\n"
+    assert _run(checkout, "bench", "wool")[1] == "bench/support/listing.py wool\n"
+    assert _run(checkout, "bench")[1] == "bench/support/listing.py\n"
 
 
 def test_it_works_from_any_folder(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
