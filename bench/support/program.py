@@ -2,11 +2,13 @@
 
 import argparse
 import json
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import IO
 
 ENGINES = ("sqlite", "postgresql")
 LONGEST = 900  # seconds that one engine of one program may take
@@ -33,7 +35,12 @@ def engine_parser(words: str | None) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace, measure: Measure) -> None:
     """Measure and print."""
+    _clean_up_when_told_to_end()
     show(measure(options), options.json)
+
+
+def _clean_up_when_told_to_end() -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
 def run_on_each(program: str, options: argparse.Namespace, measure: Measure) -> None:
@@ -41,6 +48,7 @@ def run_on_each(program: str, options: argparse.Namespace, measure: Measure) -> 
     if options.engine:
         run(options, measure)
         return
+    _clean_up_when_told_to_end()
     show([row for engine in ENGINES for row in _measured(program, engine)], options.json)
 
 
@@ -48,12 +56,21 @@ def _measured(program: str, engine: str) -> list[Row]:
     command = [sys.executable, program, *sys.argv[1:], "--engine", engine]
     with tempfile.TemporaryFile("w+") as output:
         command += [] if "--json" in command else ["--json"]
-        done = subprocess.run(command, stdout=output, timeout=LONGEST)
-        if done.returncode:
+        if _status(command, output):
             sys.exit(f"{Path(program).name} failed on {engine}")
         output.seek(0)
         rows: list[Row] = json.load(output)
     return rows
+
+
+def _status(command: list[str], output: IO[str]) -> int:
+    """Run it. Whatever ends this program ends that one as well, in a way that lets it clean up."""
+    with subprocess.Popen(command, stdout=output) as measuring:
+        try:
+            return measuring.wait(LONGEST)
+        except BaseException:
+            measuring.terminate()
+            raise
 
 
 def show(rows: Sequence[Row], as_json: bool) -> None:
