@@ -31,6 +31,14 @@ def run_python(farm: EmptyFarm, *arguments: str | Path, settings: Mapping[str, s
     return subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
 
+def _words_of(process: psutil.Process) -> list[str]:
+    """Its command line; nothing of one that was just killed."""
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
 @dataclass
 class FarmProcess:
     """`sheepfold serve` with all its children. `log` gets what they print."""
@@ -74,7 +82,7 @@ class FarmProcess:
         """`kill -9` of the process `web` or `background`; its parent starts it again."""
         assert self._process is not None
         family = psutil.Process(self._process.pid).children()
-        child = next(one for one in family if name in one.cmdline())
+        child = next(one for one in family if name in _words_of(one))
         child.kill()
         wait_until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, f"{name} dies")
 

@@ -4,7 +4,7 @@ import os
 import resource
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,7 +58,8 @@ class Disk:
 
     def _limit(self, size: int) -> None:
         for process in self.family():
-            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+            with suppress(ProcessLookupError):  # it has just ended
+                resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
 
 @contextmanager
@@ -76,16 +77,16 @@ def small_disk(folder: Path, family: Callable[[], list[psutil.Process]]) -> Iter
 
 
 @contextmanager
-def read_only(folder: Path, family: Callable[[], list[psutil.Process]]) -> Iterator[None]:
-    """Who opens a file of the folder while the body runs cannot write it. Files that are open stay as they are."""
+def read_only(folder: Path, family: Callable[[], list[psutil.Process]]) -> Iterator[bool]:
+    """Nobody can write to files of the folder while the body runs. True: that is so for who opens them meanwhile."""
     if subprocess.run(["mount", "--bind", str(folder), str(folder)], capture_output=True).returncode != 0:
         disk = Disk(folder, mounted=False, family=family)
         disk.fill()
-        yield
+        yield False
         disk.make_room()
         return
     try:
         subprocess.run(["mount", "-o", "remount,bind,ro", str(folder)], check=True)
-        yield
+        yield True
     finally:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)

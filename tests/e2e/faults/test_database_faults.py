@@ -73,8 +73,8 @@ def _sqlite_faults(serving: FarmProcess, load: Load) -> dict[str, Callable[[], N
             time.sleep(LOCKED_SECONDS)
 
     def take_no_writes() -> None:
-        with read_only(serving.farm.data_dir, serving.family):
-            for name in ("web", "background"):
+        with read_only(serving.farm.data_dir, serving.family) as must_open_anew:
+            for name in ("web", "background") if must_open_anew else ():
                 serving.kill_child(name)
             _await_refusals(load)
 
