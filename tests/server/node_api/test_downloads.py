@@ -67,6 +67,17 @@ def test_an_archive_is_asked_for_by_post_as_well(machine: Machine, project: Proj
     assert (answer.status, answer.body) == (200, SCENE)
 
 
+def test_an_archive_that_the_store_has_lost_is_a_404_from_its_first_byte(
+    machine: Machine, project: Project, exceptions: list[str]
+) -> None:
+    store().delete(str(project.archive_id))
+
+    answer = machine.request("GET", f"/server/archive.php?type=job&job={project.pk}")
+
+    assert (answer.status, answer.body) == (404, b"")
+    assert exceptions == []
+
+
 def test_a_broken_download_goes_on_where_it_stopped(machine: Machine, project: Project) -> None:
     target = f"/server/archive.php?type=job&job={project.pk}"
     answer = machine.request("GET", target, headers={"Range": "bytes=1000000-"})

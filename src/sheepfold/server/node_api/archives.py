@@ -4,7 +4,7 @@ From a bucket that machines can reach, Sheepfold's client fetches large archives
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import structlog
@@ -22,6 +22,7 @@ from sheepfold.protocol.params import (
     decode_chunk_request,
 )
 from sheepfold.server.core.config import config
+from sheepfold.server.core.errors import NotFound, Unavailable
 from sheepfold.server.core.storage import store
 from sheepfold.server.core.zero_copy import can_send_files, send_file
 from sheepfold.server.node_api.byte_ranges import ByteRange, Unsatisfiable, parse_range
@@ -61,7 +62,7 @@ async def _download(request: Request, desk: Desk, decode: Callable[[Params], Arc
     archive = await desk.commits.run(find_archives, query)
     if archive is None:
         return Response(status_code=404)
-    return await _redirect(params, archive) or _send(request, archive)
+    return await _redirect(params, archive) or await _send(request, archive)
 
 
 async def _redirect(params: Params, archive: StoredArchive) -> Response | None:
@@ -74,7 +75,7 @@ async def _redirect(params: Params, archive: StoredArchive) -> Response | None:
     return RedirectResponse(url, 307, headers={"Cache-Control": "no-store"}) if url else None
 
 
-def _send(request: Request, archive: StoredArchive) -> Response:
+async def _send(request: Request, archive: StoredArchive) -> Response:
     """Streamed with its length, whole or in part, and never gzipped: clients of 2020 stumble over either."""
     mark = f'"{archive.md5}"'
     wanted = request.headers.get("range") if request.headers.get("if-range", mark) == mark else None
@@ -88,7 +89,24 @@ def _send(request: Request, archive: StoredArchive) -> Response:
     status, path = 206 if part.is_partial else 200, store().path(archive.sha256)
     if path is not None and can_send_files(request.scope):
         return StoredFile(path, part, status, headers)
-    return StreamingResponse(store().stream(archive.sha256, part.start, part.end), status, headers, media_type=ZIP)
+    try:
+        body = await _begun(store().stream(archive.sha256, part.start, part.end))
+    except (NotFound, Unavailable) as error:
+        log.error("archive not read", reason=str(error))
+        return Response(status_code=404)
+    return StreamingResponse(body, status, headers, media_type=ZIP)
+
+
+async def _begun(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The same bytes, the first of them read: what is not there must be known before the answer begins with 200."""
+    first = await anext(stream, b"")
+
+    async def whole() -> AsyncIterator[bytes]:
+        yield first
+        async for chunk in stream:
+            yield chunk
+
+    return whole()
 
 
 class StoredFile(Response):
