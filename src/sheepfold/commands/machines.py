@@ -24,9 +24,18 @@ def machines(farm: Farm, /, as_json: bool) -> None:
     print_rows(farm.get("machines"), MACHINES, as_json=as_json, nothing="No machine of yours has come yet.")
 
 
+STOPS = {
+    "stop-after-frame": "stops after its frame",
+    "stop-now": "is being stopped",
+    "stopped": "stopped from the site",
+}
+
+
 def _state(row: Row) -> str:
     if row["disabled_reason"]:
         return f"disabled: {row['disabled_reason']}"
+    if row["stop"]:
+        return STOPS[row["stop"]]
     if row["paused"]:
         return "paused"
     return "connected" if row["connected"] else "away"

@@ -3,7 +3,7 @@
 import pytest
 
 from sheepfold.server.core.clock import now
-from sheepfold.server.machines.models import Machine, Session, SessionStatus
+from sheepfold.server.machines.models import Machine, Session, SessionStatus, StopWish
 from tests.server.api.conftest import Program
 from tests.server.farm import later, make_session
 
@@ -26,3 +26,10 @@ def test_machines_come_with_their_last_sign_of_life_the_latest_first(program: Pr
         (quiet.machine_id, False, "2026-06-01T13:00:00Z"),
         (new.pk, False, None),
     ]
+
+
+def test_a_machine_that_is_to_stop_says_so(program: Program) -> None:
+    session = make_session(user=program.user)
+    Machine.objects.filter(pk=session.machine_id).update(wish=StopWish.AFTER_FRAME)
+
+    assert [one["stop"] for one in program.get("machines")[1]] == ["stop-after-frame"]

@@ -118,6 +118,7 @@ def encode_machine(machine: Machine, *, connected: bool, heard_at: datetime | No
         client=machine.client,
         connected=connected,
         paused=machine.paused,
+        stop=machine.wish,
         disabled_reason=machine.disabled_reason,
         seen_at=heard_at,
     )

@@ -141,7 +141,7 @@ class Renderer:
 
 @dataclass(frozen=True)
 class Machine:
-    """A machine of the token's owner. Memory in KiB."""
+    """A machine of the token's owner. Memory in KiB. `stop`: stop-after-frame, stop-now, stopped, or empty."""
 
     id: int
     name: str
@@ -152,6 +152,7 @@ class Machine:
     client: str
     connected: bool
     paused: bool
+    stop: str
     disabled_reason: str
     seen_at: datetime | None
 
