@@ -259,10 +259,10 @@ def _let_them_work(tokens: list[str], case: Case, seconds: float) -> list[float]
         while time.perf_counter() < end and len(waits) < enough:
             asked = time.perf_counter()
             reply = await commits.run(desk.serve_work, WorkQuery(token, WorkRequest(open_tokens=())))
-            waits.append(time.perf_counter() - asked)
             job = reply.job
             if job is None:  # the last tiles are in other hands
                 break
+            waits.append(time.perf_counter() - asked)
             found = await commits.run(look_up, FrameUpload(job.id, job.frame, job.extras, 1.0))
             await commits.run(settle, Received(found, image))
 

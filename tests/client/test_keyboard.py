@@ -92,9 +92,9 @@ def test_client_obeys_what_is_typed_and_leaves_the_terminal_as_it_was(
         )
         seen = Seen(terminal.person)
         farm.wait_for("work")
+        seen.wait_for(b"> pause, resume, stop, quit, help")
         os.write(terminal.person, b"quit\n")
         assert client.wait(60) == 0
-    seen.wait_for(b"> pause, resume, stop, quit, help")
     assert terminal.echoes()
 
 

@@ -15,6 +15,7 @@ pytestmark = [pytest.mark.second_worker, pytest.mark.timeout(200)]
 
 BROKEN = Path(__file__).parent / "broken"
 MACHINES, TILES = 20, 30
+OUTAGE_TILES = 200  # so that some are left when the outage comes
 SECONDS, LEASE_SECONDS = 6, 2  # a broken farm may never be done
 COMPLAINTS = {
     "steady": "earned",
@@ -37,7 +38,8 @@ def test_every_scenario_has_been_seen_failing() -> None:
 @pytest.mark.parametrize("scenario", COMPLAINTS)
 def test_a_scenario_finds_what_it_was_made_to_find(empty_farm: EmptyFarm, scenario: str) -> None:
     command = [sys.executable, "-m", "sheepfold", "simulate", "--scenario", scenario, "--machines", str(MACHINES)]
-    command += ["--tiles", str(TILES), "--seconds", str(SECONDS), "--json"]
+    tiles = OUTAGE_TILES if scenario == "outage" else TILES
+    command += ["--tiles", str(tiles), "--seconds", str(SECONDS), "--json"]
     breaking = {
         "PYTHONPATH": str(BROKEN),
         "SHEEPFOLD_TEST_BROKEN": scenario,

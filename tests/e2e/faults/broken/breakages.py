@@ -54,9 +54,9 @@ def _pieces_overwrite_each_other(module: ModuleType) -> None:
 def _accepted_tokens_are_forgotten(module: ModuleType) -> None:
     known = module._known_status
 
-    def forgetful(upload: Any, row: Any) -> Any:
-        is_accepted = row.end == module.LeaseEnd.ACCEPTED
-        return module.UploadStatus.SESSION_DISABLED if is_accepted else known(upload, row)
+    def forgetful(upload: Any, found: Any) -> Any:
+        is_accepted = found.lease.end == module.LeaseEnd.ACCEPTED
+        return module.UploadStatus.SESSION_DISABLED if is_accepted else known(upload, found)
 
     _replace("_known_status", forgetful)(module)
 
