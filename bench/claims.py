@@ -10,6 +10,7 @@ PostgreSQL, that of its server processes on this machine.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -20,6 +21,10 @@ import time
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import psutil
 
 PROJECTS = 20
 WAITING, DONE = 0, 2  # of frames.models.TileStatus
@@ -302,8 +307,15 @@ def _cpu_seconds(url: str) -> float:
         cursor.execute("SHOW data_directory")
         folder = cursor.fetchone()[0]
     postmaster = psutil.Process(int(Path(folder, "postmaster.pid").read_text().split()[0]))
-    family = [postmaster, *postmaster.children()]
-    return own + sum(sum(process.cpu_times()[:2]) for process in family)
+    return own + sum(postmaster.cpu_times()[:4]) + sum(map(_cpu_of, postmaster.children()))  # those that ended, too
+
+
+def _cpu_of(process: "psutil.Process") -> float:
+    import psutil
+
+    with contextlib.suppress(psutil.NoSuchProcess):  # a vacuum worker that has just ended: its parent counts it now
+        return float(sum(process.cpu_times()[:2]))
+    return 0.0
 
 
 def _print_table(figures: list[Figure]) -> None:
