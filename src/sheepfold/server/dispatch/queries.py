@@ -99,7 +99,7 @@ def contexts_of_tokens(tokens: Iterable[str]) -> dict[str, LeaseContext]:
 
 
 def _context_of(row: tuple[Any, ...]) -> LeaseContext:
-    lease, (started, ended, tile, session, generation, *numbers) = row[: len(_COLUMNS)], row[len(_COLUMNS) :]
+    lease, (started, ended, tile, session, generation, *parties_and_size) = row[: len(_COLUMNS)], row[len(_COLUMNS) :]
     return LeaseContext(
         facts_of(lease),
         moment(started),
@@ -107,7 +107,7 @@ def _context_of(row: tuple[Any, ...]) -> LeaseContext:
         TileStatus(tile),
         SessionStatus(session),
         Generation(generation),
-        *numbers,
+        *parties_and_size,
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 
 from sheepfold.protocol.codes import OwnerWish
 from sheepfold.protocol.extras import STEERED_FROM
@@ -184,7 +184,7 @@ def resume_machine(*, machine_id: int) -> None:
 
 def stop_machine(*, machine_id: int, wish: StopWish) -> bool:
     """Tell its client to end. False where none runs that can be told; then nothing changes."""
-    told = Session.objects.filter(machine=OuterRef("pk"), status__in=LIVE_STATUSES, own_protocol__gte=STEERED_FROM)
+    told = _steered_sessions().filter(machine=OuterRef("pk"))
     return bool(Machine.objects.filter(Exists(told), pk=machine_id).update(wish=wish))
 
 
@@ -198,8 +198,12 @@ def withdraw_stop(*, machine_id: int) -> bool:
 
 def _ask_to_go_on(machine_id: int) -> None:
     """Its client has yet to say that it heard."""
-    told = Session.objects.filter(machine_id=machine_id, status__in=LIVE_STATUSES, own_protocol__gte=STEERED_FROM)
-    told.update(obeys=ASKED)
+    _steered_sessions().filter(machine_id=machine_id).update(obeys=ASKED)
+
+
+def _steered_sessions() -> QuerySet[Session]:
+    """Those whose clients can be told what the owner wants."""
+    return Session.objects.filter(status__in=LIVE_STATUSES, own_protocol__gte=STEERED_FROM)
 
 
 def record_stopped(*, machine_id: int) -> bool:
