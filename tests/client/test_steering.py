@@ -58,6 +58,13 @@ def _beats_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sheepfold.client.heartbeat._FIRST_BEAT", 0.05)
 
 
+def tell_to_stop_after_its_frame(farm: SteeredFarm, run: Run) -> None:
+    """While it renders; the client has said that it will when this returns."""
+    run.wait_for(FrameStarted)
+    farm.wish = "stop-after-frame"
+    farm.wait_for_obeyed("stop-after-frame")
+
+
 def reasons(run: Run) -> list[str]:
     return [event.reason for event in run.of(Waiting) if isinstance(event, Waiting)]
 
@@ -118,9 +125,7 @@ def test_stop_after_the_frame_hands_it_over_and_ends(
     go_on = tmp_path / "go-on"
     farm.jobs.extend([job(1, hold=str(go_on)), job(2)])
     run = start(settings(farm.url))
-    run.wait_for(FrameStarted)
-    farm.wish = "stop-after-frame"
-    farm.wait_for_obeyed("stop-after-frame")
+    tell_to_stop_after_its_frame(farm, run)
     go_on.touch()
     assert run.end() is ExitCode.OK
     assert [call.query["frame"] for call in farm.of("upload")] == ["0001"]
@@ -134,9 +139,7 @@ def test_stop_after_the_frame_can_be_taken_back(
     go_on = tmp_path / "go-on"
     farm.jobs.extend([job(1, hold=str(go_on)), job(2)])
     run = start(settings(farm.url))
-    run.wait_for(FrameStarted)
-    farm.wish = "stop-after-frame"
-    farm.wait_for_obeyed("stop-after-frame")
+    tell_to_stop_after_its_frame(farm, run)
     before = len(farm.of("heartbeat"))
     farm.wish = "run"
     farm.wait_for("heartbeat", before + 3)
@@ -152,9 +155,7 @@ def test_stop_that_is_taken_back_in_the_last_moment_is_not_obeyed(
     go_on = tmp_path / "go-on"
     farm.jobs.extend([job(1, hold=str(go_on)), job(2)])
     run = start(settings(farm.url))
-    run.wait_for(FrameStarted)
-    farm.wish = "stop-after-frame"
-    farm.wait_for_obeyed("stop-after-frame")
+    tell_to_stop_after_its_frame(farm, run)
     farm.wish = "run"
     go_on.touch()
     run.wait_for(FrameAccepted, 2)
