@@ -1,5 +1,6 @@
 """A farm and its clients in processes of their own, which can be killed."""
 
+import json
 import os
 import signal
 import subprocess
@@ -12,6 +13,8 @@ from pathlib import Path
 import psutil
 
 from tests.conftest import EmptyFarm
+
+HERE = Path(__file__).parent
 
 PATIENCE = 60.0  # seconds in which anything here must happen
 
@@ -29,6 +32,14 @@ def run_python(farm: EmptyFarm, *arguments: str | Path, settings: Mapping[str, s
     environment = os.environ | farm.settings | {"DJANGO_SETTINGS_MODULE": "sheepfold.server.settings", **settings}
     command = [sys.executable, *map(str, arguments)]
     return subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+
+
+def fill_with_stand_in(farm: EmptyFarm, folder: Path, scene: Mapping[str, object], tiles: int) -> str:
+    """A started project that `stand_in.py` renders as the scene tells it to, and the key of a machine."""
+    executable, scene_file = folder / "rend.exe", folder / "scene.blend"
+    executable.write_bytes(f"#!{sys.executable} -I\n".encode() + (HERE / "stand_in.py").read_bytes())
+    scene_file.write_text(json.dumps(scene))
+    return run_python(farm, HERE / "fill_farm.py", executable, scene_file, str(tiles))
 
 
 def _words_of(process: psutil.Process) -> list[str]:

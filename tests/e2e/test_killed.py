@@ -4,8 +4,6 @@ The tests read the farm's database and its blobs from outside. Leases are short 
 with its machine waits again within seconds.
 """
 
-import json
-import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -15,7 +13,7 @@ import pytest
 
 from tests.conftest import EmptyFarm
 from tests.e2e.books import Books, open_books
-from tests.e2e.running import ClientProcess, FarmProcess, run_python, wait_until
+from tests.e2e.running import ClientProcess, FarmProcess, fill_with_stand_in, run_python, wait_until
 
 pytestmark = [pytest.mark.database, pytest.mark.timeout(300)]
 
@@ -36,10 +34,8 @@ def serving(empty_farm: EmptyFarm, tmp_path: Path) -> Iterator[FarmProcess]:
 @pytest.fixture
 def client(empty_farm: EmptyFarm, serving: FarmProcess, tmp_path: Path) -> Iterator[ClientProcess]:
     """A client on a farm with a started project."""
-    executable, scene = tmp_path / "rend.exe", tmp_path / "scene.blend"
-    executable.write_bytes(f"#!{sys.executable} -I\n".encode() + (HERE / "stand_in.py").read_bytes())
-    scene.write_text(json.dumps({"notes": str(tmp_path), "hold": [HELD]}))
-    key = run_python(empty_farm, HERE / "fill_farm.py", executable, scene, str(TILES))
+    scene = {"notes": str(tmp_path), "hold": [HELD]}
+    key = fill_with_stand_in(empty_farm, tmp_path, scene, TILES)
     client = ClientProcess(serving, tmp_path / "client", key)
     client.start()
     yield client

@@ -1,7 +1,5 @@
 """The owner of a machine steers it on its page, in a real browser; a real client obeys and the page says so."""
 
-import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.conftest import EmptyFarm
 from tests.e2e.books import DONE, RENDERING, WAITING, Books, open_books
 from tests.e2e.browser import chromium, new_page, press
-from tests.e2e.running import ClientProcess, FarmProcess, run_python, wait_until
+from tests.e2e.running import ClientProcess, FarmProcess, fill_with_stand_in, run_python, wait_until
 
 pytestmark = [pytest.mark.database, pytest.mark.timeout(300)]
 
@@ -30,10 +28,8 @@ def serving(empty_farm: EmptyFarm, tmp_path: Path) -> Iterator[FarmProcess]:
 @pytest.fixture
 def client(empty_farm: EmptyFarm, serving: FarmProcess, tmp_path: Path) -> Iterator[ClientProcess]:
     """A client on a farm whose frames end when the test says so."""
-    executable, scene = tmp_path / "rend.exe", tmp_path / "scene.blend"
-    executable.write_bytes(f"#!{sys.executable} -I\n".encode() + (HERE / "stand_in.py").read_bytes())
-    scene.write_text(json.dumps({"notes": str(tmp_path), "hold": [], "gates": list(range(1, TILES + 1))}))
-    key = run_python(empty_farm, HERE / "fill_farm.py", executable, scene, str(TILES))
+    scene = {"notes": str(tmp_path), "hold": [], "gates": list(range(1, TILES + 1))}
+    key = fill_with_stand_in(empty_farm, tmp_path, scene, TILES)
     client = ClientProcess(serving, tmp_path / "client", key)
     client.start()
     yield client

@@ -1,6 +1,5 @@
 """The network between a client and its farm is cut in each upload, at another byte each time."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -13,11 +12,10 @@ from tests.client.running import Run
 from tests.conftest import EmptyFarm
 from tests.e2e.books import open_books
 from tests.e2e.faults.cutting_proxy import Cut, Way, cutting_proxy
-from tests.e2e.running import FarmProcess, run_python, wait_until
+from tests.e2e.running import FarmProcess, fill_with_stand_in, wait_until
 
 pytestmark = [pytest.mark.database, pytest.mark.timeout(200)]
 
-HERE = Path(__file__).parents[1]
 PARTS = {Way.REQUEST_HEAD: 6, Way.REQUEST_BODY: 16, Way.ANSWER: 8}  # into how many ranges each is divided
 CUTS = [Cut(way, number / count) for way, count in PARTS.items() for number in range(count + 1)]
 
@@ -33,10 +31,8 @@ def test_a_frame_whose_upload_is_cut_anywhere_counts_once(
     serving: FarmProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sheepfold.client.waits._AFTER_TROUBLE", (0.05,))
-    executable, scene, key = tmp_path / "rend.exe", tmp_path / "scene.blend", tmp_path / "key"
-    executable.write_bytes(f"#!{sys.executable} -I\n".encode() + (HERE / "stand_in.py").read_bytes())
-    scene.write_text('{"hold": []}')
-    write_key(key, run_python(serving.farm, HERE / "fill_farm.py", executable, scene, str(len(CUTS))))
+    key = tmp_path / "key"
+    write_key(key, fill_with_stand_in(serving.farm, tmp_path, {"hold": []}, len(CUTS)))
     address = urlsplit(serving.start())
     with cutting_proxy((address.hostname or "", address.port or 0), CUTS) as network:
         settings = Settings(

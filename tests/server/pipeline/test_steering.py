@@ -19,6 +19,7 @@ from sheepfold.server.pipeline.logins import Admission, LoginAttempt, log_out, o
 from sheepfold.server.pipeline.steering import block_project
 from sheepfold.server.pipeline.work import WorkDesk, WorkQuery, WorkReply
 from tests.server.farm import NOON, later, make_project, make_session, make_user, statuses
+from tests.server.node_api.machine import HARDWARE
 
 pytestmark = pytest.mark.django_db
 
@@ -242,25 +243,13 @@ def test_a_tile_that_was_claimed_while_its_project_was_being_blocked_is_dropped_
     assert statuses(project) == [TileStatus.WAITING]
 
 
-HARDWARE = {
-    "login": "shepherd",
-    "password": "secret",
-    "version": "1",
-    "os": "linux",
-    "bits": "64bit",
-    "cpu_family": "6",
-    "cpu_model": "42",
-    "cpu_model_name": "a processor",
-    "cpu_cores": "4",
-    "ram": str(16 << 20),
-    "hostname": "box",
-}
+LOGIN = {"login": "shepherd", "password": "secret"}
 
 
 def start(user_id: int, run: str, instance: str = "folder", **more: str) -> SessionFacts:
     """A client logs in."""
     extras = f"sheepfold/2 heartbeat=60 leases=3 instance={instance} run={run}"
-    request: SessionRequest = decode_session_request({**HARDWARE, "extras": extras, **more})
+    request: SessionRequest = decode_session_request({**HARDWARE, **LOGIN, "extras": extras, **more})
     attempt = LoginAttempt(request, "127.0.0.1", "sheepfold", 3)
     before = set(Session.objects.values_list("id", flat=True))
     open_sessions([Admission(attempt, user_id, None)])
