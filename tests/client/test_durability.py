@@ -1,5 +1,6 @@
 """No finished frame is lost: not by a killed client, a farm that is away for days, or a full disk."""
 
+import errno
 import json
 import os
 import signal
@@ -14,11 +15,13 @@ import psutil
 import pytest
 from seed_server import SeedJob, SeedServer
 
+import sheepfold.client.outbox as outbox_module
 import sheepfold.client.upload as upload_module
 from sheepfold.client.config import Settings
 from sheepfold.client.events import FrameAccepted, FrameRefused
 from sheepfold.client.outbox import Entry, Outbox
 from sheepfold.client.supply import ExitCode
+from sheepfold.protocol.codes import ErrorKind
 from sheepfold.protocol.messages import FrameUpload
 
 MakeSettings = Callable[..., Settings]
@@ -69,7 +72,50 @@ def test_damaged_entries_do_not_disturb_the_others(damage: str, tmp_path: Path) 
     else:
         (tmp_path / "outbox" / "strange").write_text("?")
         outbox.remove(bad)
+    assert Outbox(tmp_path / "outbox").entries("http://farm") == [good]
+
+
+def test_picture_that_somebody_deleted_is_waited_for_no_longer(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "outbox")
+    good, bad = add(outbox, tmp_path), add(outbox, tmp_path, replace(FRAME, frame=8))
+    bad.image.unlink()
     assert outbox.entries("http://farm") == [good]
+
+
+def test_frame_that_the_disk_refuses_to_sync_is_not_in_the_outbox(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outbox = Outbox(tmp_path / "outbox")
+    good, bad = add(outbox, tmp_path), add(outbox, tmp_path, replace(FRAME, frame=8))
+    monkeypatch.setattr(outbox_module.os, "fsync", _full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        outbox.make_safe(bad)
+    assert outbox.entries("http://farm") == [good]
+    assert Outbox(tmp_path / "outbox").entries("http://farm") == [good]
+
+
+def _full_disk(handle: int) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_frame_that_the_farm_took_before_it_was_synced_is_no_failure(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "outbox")
+    entry = add(outbox, tmp_path)
+    outbox.remove(entry)
+    outbox.make_safe(entry)
+    assert outbox.entries("http://farm") == []
+
+
+def test_farm_hears_of_a_frame_that_the_disk_lost(
+    settings: MakeSettings, start: Callable[..., object], job: Callable[..., SeedJob], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with SeedServer([job(1)]) as farm:
+        farm.answers["upload"].extend([303] * 10)
+        monkeypatch.setattr(outbox_module.os, "fsync", _full_disk)
+        assert start(settings(farm.url, max_frames=1)).end() is ExitCode.OK
+        report = farm.of("error")[0]
+        assert (report.query["type"], report.query["frame"]) == (str(int(ErrorKind.NO_DISK_SPACE)), "0001")
+        assert b"the picture cannot be kept: [Errno 28] No space left on device" in report.file
 
 
 def test_half_written_entries_are_cleared_at_the_start(tmp_path: Path) -> None:

@@ -70,6 +70,7 @@ class Cache:
         self._lock = threading.Lock()
         self._verified: set[str] = set()
         self._in_use: dict[str, int] = defaultdict(int)
+        self._may_be_large = True  # something came since the cap was last kept
 
     def md5s(self) -> tuple[str, ...]:
         """Archives that are here in full, for the job request."""
@@ -120,6 +121,7 @@ class Cache:
                     raise
                 except OSError as error:
                     raise _disk_error(error) from error
+                self._may_be_large = True
             os.utime(folder)
             return folder
 
@@ -145,8 +147,9 @@ class Cache:
 
     def trim(self) -> list[str]:
         """Delete the longest unused archives until the cap is kept. Returns what went."""
-        if self._limit is None:
+        if self._limit is None or not self._may_be_large:
             return []
+        self._may_be_large = False
         gone: list[str] = []
         ages = sorted((self._zip(md5).stat().st_mtime, md5) for md5 in self.md5s())
         used = _size(self._folder)
@@ -157,6 +160,7 @@ class Cache:
             if self.delete(md5):
                 gone.append(md5)
                 used -= size
+        self._may_be_large |= used > self._limit
         return gone
 
     def _download(
@@ -178,6 +182,7 @@ class Cache:
             raise FetchError(f"the downloaded archive is damaged: its MD5 is not {md5}")
         partial.replace(self._zip(md5))
         self._verified.add(md5)
+        self._may_be_large = True
 
     def _is_sound(self, md5: str) -> bool:
         """Whether the zip is here and whole. Its content is read once per run of the client."""

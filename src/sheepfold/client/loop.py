@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from sheepfold.client.api import Connection, Farm, FarmError, UnreachableError
@@ -13,7 +14,6 @@ from sheepfold.client.control import Control, Wish
 from sheepfold.client.events import (
     FrameFailed,
     FrameProgress,
-    FrameRendered,
     FrameStarted,
     Level,
     Listener,
@@ -22,6 +22,7 @@ from sheepfold.client.events import (
     Waiting,
 )
 from sheepfold.client.fetch import Cache
+from sheepfold.client.handover import Handover
 from sheepfold.client.hardware import free_memory_kib
 from sheepfold.client.heartbeat import Heart
 from sheepfold.client.leases import Lease, OpenLeases
@@ -45,7 +46,7 @@ from sheepfold.client.waits import after_trouble
 from sheepfold.client.workplace import Workplace
 from sheepfold.protocol.codes import ComputeMethod, ConfigStatus, ErrorKind
 from sheepfold.protocol.extras import Extras
-from sheepfold.protocol.messages import FrameUpload, WorkRequest
+from sheepfold.protocol.messages import WorkRequest
 
 # The next frame is asked for when this one ends within so many seconds: enough for a scene of some 100 MB.
 _ASK_AHEAD_SECONDS = 30.0
@@ -96,6 +97,7 @@ class DeviceLoop:
         self._supply = Supply(
             device.name, self._session, desk.cache, self._leases, desk.listener, self._request, desk.control
         )
+        self._handover = Handover(settings, device, desk.outbox, self._leases, self._supply, desk.listener)
         self._uploader = Uploader(
             desk.outbox, self._session, settings.server, desk.listener, mine, self._machine_broken
         )
@@ -103,6 +105,7 @@ class DeviceLoop:
         self._ahead: Future[ReadyJob | NoJob] | None = None
         self._ahead_pool = ThreadPoolExecutor(1, thread_name_prefix="ahead")
         self._workplace = Workplace(device, settings)
+        self._complete: tuple[Path, Path, str] | None = None  # the archives of the last frame, nothing missing
         self._last_seconds: float | None = None
         self._failures = 0
         self._rendered = 0
@@ -194,6 +197,7 @@ class DeviceLoop:
         """End in an order that loses nothing: the renderer, then the last uploads, then the session."""
         patient = not self._control.stopping_now
         self._ahead_pool.shutdown(wait=patient)
+        self._handover.close()
         self._renderer.close()
         self._uploader.close(patient)
         self._heart.close()
@@ -304,12 +308,15 @@ class DeviceLoop:
         try:
             self._finish(ready, self._render(task, lease))
         finally:
-            self._workplace.clear(task)
+            self._workplace.keep_only(task)
+            self._handover.clear(task.work_dir)
 
     def _render(self, task: RenderTask, lease: Lease) -> RenderOutcome:
-        missing = what_is_missing(task)
+        parts = (task.renderer_dir, task.scene_dir, task.scene)
+        missing = None if parts == self._complete else what_is_missing(task)
         if missing is not None:
             return _failed(*missing)
+        self._complete = parts
 
         def heard(progress: Progress) -> None:
             lease.progress = progress
@@ -335,27 +342,8 @@ class DeviceLoop:
 
     def _hand_over(self, lease: Lease, outcome: Rendered) -> None:
         """Into the outbox. A farm that lets us hold one frame only is waited for."""
-        job = lease.job
-        upload = FrameUpload(
-            job=job.id,
-            frame=job.frame,
-            extras=job.extras,
-            rendertime=round(outcome.seconds, 3),
-            revision=job.revision,
-            memory_kib=outcome.peak_kib,
-            cores=self._desk.settings.cores,
-        )
-        try:
-            entry = self._desk.outbox.add(
-                self._desk.settings.server, outcome.image, upload, job.validation_url, self._device.id
-            )
-        except OSError as error:
-            self._supply.give_up(lease, ErrorKind.NO_DISK_SPACE, f"the picture cannot be kept: {error}")
-            return
-        self._leases.remove(lease)
-        self._supply.release(lease)
-        self._tell_rendered(lease, outcome, entry)
-        if self._session.most_open_frames == 1:
+        entry = self._handover.put(lease, outcome)
+        if entry is not None and self._session.most_open_frames == 1:
             self._uploader.wait_for_try(entry, lambda: self._control.stopping_now)
 
     def _fail(self, ready: ReadyJob, outcome: RenderFailed) -> None:
@@ -386,10 +374,6 @@ class DeviceLoop:
                 memory_kib=progress.peak_kib,
             )
         )
-
-    def _tell_rendered(self, lease: Lease, outcome: Rendered, entry: Entry) -> None:
-        what = (self._device.name, lease.job.id, lease.job.frame)
-        self._listener(FrameRendered(*what, outcome.seconds, outcome.peak_kib, outcome.living, str(entry.image)))
 
 
 def _failed(kind: ErrorKind, message: str) -> RenderFailed:

@@ -1,6 +1,7 @@
 """Finished frames on disk, until the farm has them. Survives a crash, a restart and days without a network.
 
 Each frame is a folder that appears by one rename: the picture, and `frame.json` with the words that go along.
+A folder has one client (`instance.py`), so what lies there is read from the disk only at the start.
 """
 
 import json
@@ -42,11 +43,14 @@ class Outbox:
         self._changed = threading.Condition()
         for half_written in folder.glob("*.partial"):
             remove_folder(half_written)
+        found = (_read(path) for path in folder.iterdir())
+        self._entries = {entry.id: entry for entry in found if entry is not None}
 
     def add(self, server: str, image: Path, upload: FrameUpload, validation_url: str = "", owner: str = "") -> Entry:
-        """Move a picture in. When this returns, the frame is safe. Raises OSError when the disk refuses.
+        """Move a picture in; it may be handed over from now on. Raises OSError when the disk refuses.
 
-        It may be handed over meanwhile: syncing took as long as sending it, a tenth of a frame of 40 ms.
+        A crash of this client cannot lose it, a power cut can until `make_safe` has returned: syncing takes as long as
+        sending, a tenth of a frame of 40 ms.
         """
         entry_id = uuid.uuid4().hex
         partial = self._folder / f"{entry_id}.partial"
@@ -60,11 +64,13 @@ class Outbox:
             partial.rename(self._folder / entry_id)
         finally:
             remove_folder(partial)
-        self._notify()
-        self._make_safe(entry)
+        with self._changed:
+            self._entries[entry_id] = entry
+            self._changed.notify_all()
         return entry
 
-    def _make_safe(self, entry: Entry) -> None:
+    def make_safe(self, entry: Entry) -> None:
+        """Sync a frame to the disk. Raises OSError when the disk refuses; then the outbox does not have it."""
         try:
             for path in (entry.image, entry.image.parent / _FACTS, self._folder):
                 _sync(path)
@@ -76,14 +82,16 @@ class Outbox:
 
     def entries(self, server: str) -> list[Entry]:
         """Waiting frames of one farm, the oldest first. Damaged folders and strange ones are left out."""
-        found = (_read(path) for path in self._folder.iterdir() if path.suffix != ".partial")
-        mine = [entry for entry in found if entry is not None and entry.server == server]
-        return sorted(mine, key=lambda entry: entry.finished)
+        with self._changed:
+            mine = [entry for entry in self._entries.values() if entry.server == server]
+        return sorted((entry for entry in mine if entry.image.is_file()), key=lambda entry: entry.finished)
 
     def remove(self, entry: Entry) -> None:
         """The farm has it, or will never want it."""
         remove_folder(self._folder / entry.id)
-        self._notify()
+        with self._changed:
+            self._entries.pop(entry.id, None)
+            self._changed.notify_all()
 
     def wait(self, seconds: float) -> None:
         """Sleep until something is added or removed, or the time is over."""
@@ -92,9 +100,6 @@ class Outbox:
 
     def wake(self) -> None:
         """End all waits."""
-        self._notify()
-
-    def _notify(self) -> None:
         with self._changed:
             self._changed.notify_all()
 

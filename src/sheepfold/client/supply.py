@@ -119,10 +119,14 @@ class Supply:
 
     def give_up(self, lease: Lease, kind: ErrorKind, reason: str, log: str = "") -> None:
         """End a lease without a picture and tell the farm why."""
-        lease.note(reason)
-        report_failure(self._session.farm, lease, kind, log, self._listener)
+        self.report(lease, kind, reason, log)
         self._leases.remove(lease)
         self.release(lease)
+
+    def report(self, lease: Lease, kind: ErrorKind, reason: str, log: str = "") -> None:
+        """Tell the farm why there is no picture."""
+        lease.note(reason)
+        report_failure(self._session.farm, lease, kind, log, self._listener)
 
     def release(self, lease: Lease) -> None:
         """The archives of a lease may go from the cache."""

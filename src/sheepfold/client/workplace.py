@@ -6,6 +6,7 @@ renders them; each frame has its own inside it.
 
 import hashlib
 import uuid
+from pathlib import Path
 
 from sheepfold.client.config import Settings
 from sheepfold.client.supply import ReadyJob
@@ -20,6 +21,7 @@ class Workplace:
     def __init__(self, device: Device, settings: Settings) -> None:
         self._device, self._settings = device, settings
         self._folder = settings.cache_dir / "work" / _short(device.id)
+        self._home: Path | None = None
 
     def task(self, ready: ReadyJob, priority: int | None) -> RenderTask:
         """The task for a job, with its folders made. Raises OSError. `priority` counts before the settings'."""
@@ -41,12 +43,13 @@ class Workplace:
         task.work_dir.mkdir(parents=True)
         return task
 
-    def clear(self, task: RenderTask) -> None:
-        """Remove a frame's folder, and those of other scenes: at most one Blender is alive for a device."""
-        remove_folder(task.work_dir)
-        for home in self._folder.iterdir():
-            if home != task.home:
-                remove_folder(home)
+    def keep_only(self, task: RenderTask) -> None:
+        """Remove the folders of scenes before: at most one Blender is alive for a device."""
+        if self._home != task.home:
+            self._home = task.home
+            for home in self._folder.iterdir():
+                if home != task.home:
+                    remove_folder(home)
 
     def remove(self) -> None:
         """Remove everything."""

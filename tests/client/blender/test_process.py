@@ -46,6 +46,29 @@ def test_bytes_that_are_no_text_do_no_harm(tmp_path: Path) -> None:
     tree.wait()
 
 
+def test_lines_are_whole_however_they_come(tmp_path: Path) -> None:
+    code = """
+import sys
+for piece in (b"fir", b"st\\r\\nsecond\\n\\nth", b"ird"):
+    sys.stdout.buffer.write(piece)
+    sys.stdout.buffer.flush()
+    sys.stdin.readline()
+"""
+    tree = start(code, tmp_path)
+    for _ in range(3):
+        tree.send("on")
+    assert list(tree.lines(RenderLimits(), StopFlag())) == ["first", "second", "", "third"]
+    tree.wait()
+
+
+def test_line_without_end_is_cut(tmp_path: Path) -> None:
+    tree = start("print('x' * 1_000_000)", tmp_path)
+    lines = list(tree.lines(RenderLimits(), StopFlag()))
+    assert "".join(lines) == "x" * 1_000_000
+    assert max(map(len, lines)) <= 2 * 64 * 1024
+    tree.wait()
+
+
 def test_kill_takes_grandchildren_along(tmp_path: Path) -> None:
     grandchild = "import subprocess, sys; p = subprocess.Popen(['sleep', '600']); print(p.pid, flush=True); p.wait()"
     code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {grandchild!r}])"

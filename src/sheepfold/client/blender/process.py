@@ -18,7 +18,7 @@ import psutil
 from sheepfold.client.task import RenderLimits, StopFlag
 from sheepfold.protocol.codes import ErrorKind
 
-_LINE_BYTES = 64 * 1024
+_PIECE_BYTES = _LINE_BYTES = 64 * 1024
 _LOG_HEAD_LINES = 400
 _LOG_TAIL_LINES = 4000
 _LOOK_SECONDS = 0.2  # how long a stop or the end of a limit may go unnoticed
@@ -79,7 +79,8 @@ class ProcessTree:
             start_new_session=os.name == "posix",
         )
         self.peak_kib = 0
-        self._lines: queue.Queue[str | None] = queue.Queue(maxsize=20_000)
+        self._pieces: queue.Queue[list[str] | None] = queue.Queue(maxsize=20_000)
+        self._unheard: deque[str] = deque()
         _be_polite(self._process.pid, priority)
         Thread(target=self._read, args=(self._process.stdout,), name="blender-log", daemon=True).start()
 
@@ -155,17 +156,33 @@ class ProcessTree:
         return memory, cpu, count
 
     def _next_line(self) -> tuple[str | None, bool]:
-        try:
-            line = self._lines.get(timeout=_LOOK_SECONDS)
-        except queue.Empty:
-            return None, False
-        return line, line is None
+        if not self._unheard:
+            try:
+                piece = self._pieces.get(timeout=_LOOK_SECONDS)
+            except queue.Empty:
+                return None, False
+            if piece is None:
+                return None, True
+            self._unheard.extend(piece)
+        return self._unheard.popleft(), False
 
     def _read(self, stream: IO[bytes]) -> None:
+        """Lines in pieces as they come: Blender writes dozens for a short frame, and each piece wakes a thread."""
+        rest = b""
         with stream:
-            while raw := stream.readline(_LINE_BYTES):
-                self._lines.put(raw.decode("utf-8", "replace").rstrip("\r\n"))
-        self._lines.put(None)
+            while piece := os.read(stream.fileno(), _PIECE_BYTES):
+                *lines, rest = (rest + piece).split(b"\n")
+                if len(rest) > _LINE_BYTES:
+                    lines, rest = [*lines, rest], b""
+                if lines:
+                    self._pieces.put([_text(line) for line in lines])
+        if rest:
+            self._pieces.put([_text(rest)])
+        self._pieces.put(None)
+
+
+def _text(line: bytes) -> str:
+    return line.decode("utf-8", "replace").rstrip("\r")
 
 
 class _Guard:
