@@ -1,11 +1,15 @@
 """Frames an hour of one machine, rendered in four ways: how much of Blender's own speed reaches the farm.
 
-Usage: python bench/render_rate.py [--repeat 2] [--scene trivial --scene light --scene heavy] [--json FILE]
+Usage: python bench/render_rate.py [--repeat 2] [--scene tiny --scene trivial --scene light --scene heavy] [--json FILE]
 
 - limit: `blender -a`, one process for all frames: who does not keep data cannot be faster
-- client: `sheepfold client` as it comes (cage, living Blender, kept data), at a plain farm over a socket
-- fresh: the same client with a new Blender for each frame and no cage, as clients of the field do
+- client: `sheepfold client` as it comes (cage, living Blender, kept data), at a farm that lets it ask ahead
+- plain: the same at a farm that gives a machine one frame at a time, as SheepIt does
+- fresh: the same with a new Blender for each frame and no cage, as clients of the field do
 - chunks: `blender -s … -e … -a` for six frames at a time, as farms do that hand out chunks
+
+The farm is a process of its own on this machine, so its CPU is part of the figures. `tiny` has frames of 10 ms: what it
+loses is what the client takes for a frame; `trivial` has frames of a quarter of a second.
 
 All ways take turns within one run, so that a slow minute of the machine meets each of them. Starting and ending is
 part of each measurement, so short scenes get more frames; a new Blender for each frame costs the same for each, so
@@ -17,8 +21,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median
 
@@ -33,9 +40,12 @@ from seed_server import SeedJob, SeedServer  # noqa: E402
 from sheepfold.client.config import Settings, write_key  # noqa: E402
 from sheepfold.client.events import Event, Message  # noqa: E402
 from sheepfold.client.worker import run  # noqa: E402
+from sheepfold.protocol.extras import Extras, format_extras  # noqa: E402
 
 CHUNK = 6
-FRAMES = {"trivial": 240, "light": 36, "heavy": 24}
+FRAMES = {"tiny": 480, "trivial": 72, "light": 36, "heavy": 24}
+SCRIPTS = {"tiny": ("trivial", 1), "trivial": ("trivial", 4), "light": ("light",), "heavy": ("heavy",)}
+ASK_AHEAD = format_extras(Extras())
 FRAMES_OF_FRESH = 12
 LAUNCHER = b'#!/bin/sh\nexec blender "$@"\n'
 WORDS = ["blender", "--factory-startup", "--disable-autoexec", "-b"]
@@ -55,8 +65,9 @@ class Rate:
 def make_scene(name: str, frames: int, folder: Path) -> Path:
     """Build a scene with its script in bench/scenes."""
     target = folder / f"{name}.blend"
-    script = ROOT / "bench" / "scenes" / f"{name}.py"
-    words = ["blender", "-b", "--factory-startup", "-P", str(script), "--", str(target), str(frames)]
+    script, *size = SCRIPTS[name]
+    path = ROOT / "bench" / "scenes" / f"{script}.py"
+    words = ["blender", "-b", "--factory-startup", "-P", str(path), "--", str(target), str(frames), *map(str, size)]
     subprocess.run(words, check=True, stdout=subprocess.DEVNULL, timeout=300)
     return target
 
@@ -78,24 +89,29 @@ def blender(scene: Path, folder: Path, words: list[str]) -> None:
 
 
 def by_client(scene: Path, frames: int, folder: Path) -> None:
-    """Sheepfold's client as it comes."""
-    at_a_farm(scene, frames, folder, living=True, cage="auto")
+    """Sheepfold's client as it comes, at a farm of its kind."""
+    at_a_farm(scene, frames, folder, ASK_AHEAD, living=True, cage="auto")
+
+
+def at_plain_farm(scene: Path, frames: int, folder: Path) -> None:
+    """The same where the next frame is asked for when the last one has arrived."""
+    at_a_farm(scene, frames, folder, None, living=True, cage="auto")
 
 
 def by_fresh_processes(scene: Path, frames: int, folder: Path) -> None:
     """What clients of the field do."""
-    at_a_farm(scene, frames, folder, living=False, cage="none")
+    at_a_farm(scene, frames, folder, None, living=False, cage="none")
 
 
-def at_a_farm(scene: Path, frames: int, folder: Path, **settings: object) -> None:
+def at_a_farm(scene: Path, frames: int, folder: Path, extras: str | None, **settings: object) -> None:
     key = folder / "key"
     write_key(key, "secret")
     archive, renderer = zip_of({scene.name: scene.read_bytes()}), zip_of({"rend.exe": LAUNCHER})
     jobs = [SeedJob(42, frame, scene.name, archive, renderer) for frame in range(1, frames + 1)]
-    with SeedServer(jobs) as farm:
+    with farm_beside(jobs, extras) as (url, other):
         run(
             Settings(
-                server=farm.url,
+                server=url,
                 login="bench",
                 key_file=key,
                 cache_dir=folder / "cache",
@@ -105,9 +121,30 @@ def at_a_farm(scene: Path, frames: int, folder: Path, **settings: object) -> Non
             ),
             show,
         )
-        delivered = len(farm.of("upload"))
+        other.send("end")
+        delivered = other.recv()
     if delivered != frames:
         sys.exit(f"only {delivered} of {frames} frames came")
+
+
+@contextmanager
+def farm_beside(jobs: list[SeedJob], extras: str | None) -> Iterator[tuple[str, Connection]]:
+    """A farm in a process of its own: its address, and where it says how many frames came when told to end."""
+    ours, theirs = get_context("fork").Pipe()
+    farm = get_context("fork").Process(target=serve, args=(jobs, extras, theirs))
+    farm.start()
+    try:
+        yield ours.recv(), ours
+    finally:
+        farm.join(10)
+        farm.kill()
+
+
+def serve(jobs: list[SeedJob], extras: str | None, other: Connection) -> None:
+    with SeedServer(jobs, extras=extras) as farm:
+        other.send(farm.url)
+        other.recv()
+        other.send(len(farm.of("upload")))
 
 
 def show(event: Event) -> None:
@@ -119,6 +156,7 @@ def show(event: Event) -> None:
 WAYS: dict[str, Callable[[Path, int, Path], None]] = {
     "limit": all_in_one,
     "client": by_client,
+    "plain": at_plain_farm,
     "fresh": by_fresh_processes,
     "chunks": in_chunks,
 }
@@ -134,7 +172,7 @@ def measure(scene: Path, repeat: int) -> list[Rate]:
                 started = time.perf_counter()
                 render(scene, frames, Path(folder))
                 runs[way].append((time.perf_counter() - started) / frames)
-            click.echo(f"  {scene.stem} {turn + 1}/{repeat} {way}: {runs[way][-1]:.2f} s a frame", err=True)
+            click.echo(f"  {scene.stem} {turn + 1}/{repeat} {way}: {runs[way][-1]:.3f} s a frame", err=True)
     limit = median(runs["limit"])
     return [Rate(scene.stem, way, median(times), limit / median(times), times) for way, times in runs.items()]
 
@@ -143,7 +181,7 @@ def table(rates: list[Rate]) -> str:
     """The figures as a Markdown table."""
     lines = ["| scene | way | seconds a frame | frames an hour | of `blender -a` |", "|---|---|---|---|---|"]
     lines += [
-        f"| {rate.scene} | {rate.way} | {rate.seconds:.2f} | {3600 / rate.seconds:.0f} | {rate.share:.2f} |"
+        f"| {rate.scene} | {rate.way} | {rate.seconds:.3f} | {3600 / rate.seconds:.0f} | {rate.share:.2f} |"
         for rate in rates
     ]
     return "\n".join(lines)
@@ -151,7 +189,7 @@ def table(rates: list[Rate]) -> str:
 
 @click.command(help=__doc__)
 @click.option("--repeat", default=2)
-@click.option("--scene", "scenes", multiple=True, default=("trivial", "light", "heavy"))
+@click.option("--scene", "scenes", multiple=True, default=("tiny", "trivial", "light", "heavy"))
 @click.option("--json", "json_file", type=click.Path(path_type=Path))
 def main(repeat: int, scenes: tuple[str, ...], json_file: Path | None) -> None:
     rates: list[Rate] = []
