@@ -10,7 +10,7 @@ import structlog
 import uvicorn
 
 from sheepfold.server.asgi import make_application
-from sheepfold.server.http import BoundedHttp, open_socket, with_cookie_case
+from sheepfold.server.http import BoundedHttp, open_socket
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ def server(transactional_db: None) -> Iterator[Server]:
     """The farm on a free port of the loopback interface."""
     with open_socket("127.0.0.1", 0) as listening:
         settings = uvicorn.Config(
-            with_cookie_case(make_application()),
+            make_application(),
             http=BoundedHttp,
             log_config=None,
             access_log=False,

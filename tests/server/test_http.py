@@ -15,6 +15,7 @@ from tests.e2e.running import wait_until
 SERVER = """
 import asyncio, socket, sys, uvicorn
 from sheepfold.server import http
+from sheepfold.server.node_api.wire import SET_COOKIE
 
 async def application(scope, receive, send):
     body = b""
@@ -23,15 +24,14 @@ async def application(scope, receive, send):
         body += message.get("body", b"")
         if not message.get("more_body"):
             break
-    headers = [(b"X-Length", str(len(body)).encode()), (b"set-cookie", b"a=b")]
+    headers = [(b"X-Length", str(len(body)).encode()), (SET_COOKIE, b"a=b")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     for _ in range(int(scope["query_string"] or 0)):
         await send({"type": "http.response.body", "body": bytes(1 << 20), "more_body": True})
     await send({"type": "http.response.body", "body": b""})
 
 http.HEAD_SECONDS = http.BODY_SECONDS = http.SEND_SECONDS = float(sys.argv[2])
-app = http.with_cookie_case(application)
-settings = uvicorn.Config(app, http=http.BoundedHttp, lifespan="off", log_config=None)
+settings = uvicorn.Config(application, http=http.BoundedHttp, lifespan="off", log_config=None)
 uvicorn.Server(settings).run(sockets=[socket.socket(fileno=int(sys.argv[1]))])
 """
 

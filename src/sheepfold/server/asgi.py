@@ -38,7 +38,7 @@ def make_application() -> ASGIApp:
         Mount("/", app=cast(ASGIApp, django_application)),
     ]
     site = Starlette(routes=routes, lifespan=lifespan)
-    return SingleSlashes(RequestLog(NodeApi(desk, site), quiet="/server/"))
+    return SingleSlashes(NodeApi(desk, RequestLog(site)))
 
 
 application = make_application()

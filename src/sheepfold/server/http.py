@@ -1,6 +1,7 @@
 """The HTTP server: uvicorn on a socket that the caller opened (ADR 1)."""
 
 import asyncio
+import gc
 import socket
 import time
 from collections.abc import Callable, Sequence
@@ -8,11 +9,10 @@ from types import FrameType
 from typing import Any
 
 import uvicorn
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from sheepfold.server.core.config import config
-from sheepfold.server.core.zero_copy import ZeroCopy
+from sheepfold.server.core.zero_copy import offer_to_send_files
 from sheepfold.server.health import begin_draining
 
 HEAD_LIMIT = 64 * 1024  # bytes of request line and headers; a session request, the longest, has 2 KiB
@@ -107,7 +107,8 @@ class BoundedHttp(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        super()._start_asgi_task(cycle, ZeroCopy(app, cycle))  # type: ignore[arg-type]  # uvicorn has types of its own
+        offer_to_send_files(cycle)
+        super()._start_asgi_task(cycle, app)
 
     def _watch(self, seconds: float, then: Callable[[], None]) -> None:
         self._stop_watching()
@@ -143,34 +144,6 @@ class BoundedHttp(HttpToolsProtocol):
             self.transport.abort()
         else:
             self.send_400_response(words)
-
-
-class HeaderName(bytes):
-    """The name of a header as it shall be written: uvicorn calls `lower` on every name."""
-
-    def lower(self) -> bytes:
-        return self
-
-
-SET_COOKIE = HeaderName(b"Set-Cookie")
-
-
-def with_cookie_case(application: ASGIApp) -> ASGIApp:
-    """SheepIt clients before 2018-12 see `Set-Cookie` in exactly this case and no other."""
-
-    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_cased(event: Message) -> None:
-            if event["type"] == "http.response.start":
-                event["headers"] = [_cased(name, value) for name, value in event["headers"]]
-            await send(event)
-
-        await application(scope, receive, send_cased)
-
-    return wrapped
-
-
-def _cased(name: bytes, value: bytes) -> tuple[bytes, bytes]:
-    return (SET_COOKIE if name == b"set-cookie" else name), value
 
 
 def open_socket(host: str, port: int) -> socket.socket:
@@ -214,7 +187,7 @@ def answer_requests(listening: socket.socket, *, trusted_proxies: str = "") -> N
     )  # what it imports takes a second; open_socket needs none of it
 
     settings = uvicorn.Config(
-        with_cookie_case(application),
+        application,
         http=BoundedHttp,
         loop="auto",
         ws="none",
@@ -227,4 +200,7 @@ def answer_requests(listening: socket.socket, *, trusted_proxies: str = "") -> N
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
     DrainingServer(settings).run(sockets=[listening])

@@ -1,5 +1,6 @@
 """The processes of a farm: `web` answers requests, `background` does jobs and timers, `serve` runs both."""
 
+import os
 import resource
 import socket
 import sys
@@ -21,6 +22,7 @@ from sheepfold.server.supervisor import Supervised, end_signals, supervise
 
 DRAIN_SECONDS = 15  # for jobs that run when it is told to end; later ones are done again after the next start
 LOOK_SECONDS = 0.5  # between two looks into an empty SQLite queue: somebody waits for the upload to be looked into
+POLITENESS = 5  # of jobs, as `nice` counts: people and machines wait for answers
 JOB_THREADS = 2  # jobs spend their time in Blender, PyAV and the disk, outside Python's lock
 
 
@@ -69,6 +71,7 @@ def run_background(metrics: tuple[str, int] | None = None) -> None:
     `metrics`: the address at which Prometheus may read its metrics. Raises OSError when it cannot be taken.
     """
     configure_logs()
+    os.nice(POLITENESS)
     if metrics is not None:
         serve_metrics(*metrics)
     from sheepfold.server.core.jobs import huey

@@ -180,8 +180,8 @@ def test_a_machine_that_takes_nothing_is_cut_off(
     machine: Machine, large: str, monkeypatch: pytest.MonkeyPatch, exceptions: list[str]
 ) -> None:
     monkeypatch.setattr(zero_copy, "SILENT_SECONDS", 0.1)
-    given_up, gone = threading.Event(), zero_copy.ZeroCopy._gone
-    monkeypatch.setattr(zero_copy.ZeroCopy, "_gone", lambda sending: (given_up.set(), gone(sending))[1])
+    given_up, gone = threading.Event(), zero_copy.KernelSend._gone
+    monkeypatch.setattr(zero_copy.KernelSend, "_gone", lambda sending: (given_up.set(), gone(sending))[1])
     with begin(machine, large) as connection:
         assert given_up.wait(60)
         came = 0

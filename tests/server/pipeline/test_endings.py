@@ -17,8 +17,8 @@ from sheepfold.server.pipeline.reports import Report, record_reports
 from sheepfold.server.pipeline.uploads import Awaited, Known, Received, look_up, settle
 from sheepfold.server.pipeline.work import WorkDesk, WorkQuery, WorkReply
 from sheepfold.server.projects.models import Project, ProjectStatus
-from sheepfold.server.results.actions import KeptImage
 from sheepfold.server.results.checks import ImageFacts
+from sheepfold.server.results.keeping import KeptImage
 from sheepfold.server.results.models import PointsEntry, Result, Verdict
 from tests.server.farm import later, make_project, make_session, make_user, statuses
 

@@ -16,8 +16,8 @@ from sheepfold.server.pipeline.farm_facts import FarmFacts
 from sheepfold.server.pipeline.heartbeats import Beat, HeartbeatDesk, expire_due
 from sheepfold.server.pipeline.uploads import Awaited, Known, Received, look_up, settle
 from sheepfold.server.pipeline.work import WorkDesk, WorkQuery
-from sheepfold.server.results.actions import KeptImage
 from sheepfold.server.results.checks import ImageFacts, NotAnImage
+from sheepfold.server.results.keeping import KeptImage
 from sheepfold.server.results.models import Result, Verdict
 from tests.server.farm import later, make_project, make_session_with_token, statuses
 

@@ -23,8 +23,8 @@ from sheepfold.server.pipeline.trials import REFERENCE_SECONDS, TRIAL_PROJECT
 from sheepfold.server.pipeline.uploads import Awaited, Received, look_up, settle
 from sheepfold.server.pipeline.work import WorkDesk, WorkQuery, WorkReply
 from sheepfold.server.projects.models import Project
-from sheepfold.server.results.actions import KeptImage
 from sheepfold.server.results.checks import ImageFacts
+from sheepfold.server.results.keeping import KeptImage
 from tests.server.farm import make_project, make_renderer, make_session
 
 pytestmark = pytest.mark.django_db

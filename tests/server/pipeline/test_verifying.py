@@ -31,8 +31,8 @@ from sheepfold.server.pipeline.uploads import Awaited, Known, Received, look_up,
 from sheepfold.server.pipeline.work import WorkDesk, WorkQuery, WorkReply
 from sheepfold.server.projects.actions import purge
 from sheepfold.server.projects.models import Project, ProjectStatus, Visibility
-from sheepfold.server.results.actions import KeptImage
 from sheepfold.server.results.checks import ImageFacts
+from sheepfold.server.results.keeping import KeptImage
 from sheepfold.server.results.models import (
     PointsEntry,
     Reputation,

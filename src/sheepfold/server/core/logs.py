@@ -5,19 +5,21 @@ import random
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 import structlog
 
 from sheepfold.server.core.redaction import hide_secrets
 
 QUIET = ("httptools", "asyncio", "PIL", "huey.consumer.Scheduler")
+_request: ContextVar[str] = ContextVar("request", default="")
 FAILURES = ("django.request", "django.security")  # what visitors do wrong is answered, not logged
 
 
 def configure_logs(*, level: int = logging.INFO) -> None:
     """Send everything, also what libraries log, to standard error."""
     steps: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
+        _add_request,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,  # without local variables, which may hold anything
@@ -52,8 +54,17 @@ def configure_logs(*, level: int = logging.INFO) -> None:
 def request_id(given: str = "") -> Iterator[str]:
     """Every line that is logged inside carries this id, so that one request can be followed through the log."""
     name = given if given.isalnum() and len(given) <= 64 else f"{random.getrandbits(128):032x}"
-    with structlog.contextvars.bound_contextvars(request=name):
+    before = _request.set(name)
+    try:
         yield name
+    finally:
+        _request.reset(before)
+
+
+def _add_request(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    if name := _request.get():
+        event["request"] = name
+    return event
 
 
 def _writer() -> structlog.typing.Processor:

@@ -1,10 +1,13 @@
-"""Gives each request an id for its log lines and its answer, and logs what an operator will look for.
+"""Gives each request an id for its log lines, and logs what an operator will look for.
 
 That is: every request that failed, and every one of a person or a program that may have changed something. Machines
-ask hundreds of times a second; what they ask and get is counted instead.
+ask hundreds of times a second; what they ask and get is counted instead, and their answers stay as small as ten years
+of clients expect them. People and programs get the id with the answer.
 """
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import structlog
@@ -19,6 +22,26 @@ HEADER = b"x-request-id"
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
+@contextmanager
+def followed(scope: Scope) -> Iterator[str]:
+    """The request inside has an id, which a proxy before the farm may have given it already. What it raises is logged:
+    this is its top, and the server below answers 500 if nothing was sent yet."""
+    given = next((value for name, value in scope["headers"] if name == HEADER), b"").decode("latin-1")
+    with request_id(given) as name:
+        try:
+            yield name
+        except ClientDisconnect:
+            log.info("client went away", method=scope["method"], path=scope["path"])
+        except Exception:
+            log.exception("request broke", method=scope["method"], path=scope["path"])
+
+
+def log_failure(scope: Scope, status: int) -> None:
+    """The farm's own mistakes and refusals, by their HTTP status."""
+    if status >= 500:
+        log.error("request failed", method=scope["method"], path=scope["path"], status=status)
+
+
 @dataclass(slots=True)
 class _Answer:
     """What has been sent so far; status 0: nothing."""
@@ -27,46 +50,30 @@ class _Answer:
 
 
 class RequestLog:
-    """Around the application. `quiet`: where the paths of machines begin.
+    """Around the application for people and programs."""
 
-    Their successes are not logged, and their answers stay as small as ten years of clients expect them.
-    """
-
-    def __init__(self, app: ASGIApp, quiet: str) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._quiet = quiet
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on. A proxy before the farm may have given it an id already."""
+        """Pass the request on."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = dict(scope["headers"]).get(HEADER, b"").decode("latin-1")
-        with request_id(given) as name:
+        with followed(scope) as name:
             await self._logged(scope, receive, send, name)
 
     async def _logged(self, scope: Scope, receive: Receive, send: Send, name: str) -> None:
         answer, started = _Answer(), time.perf_counter()
-        is_quiet = scope["path"].startswith(self._quiet)
-        id_headers = [] if is_quiet else [(HEADER, name.encode())]
 
         async def send_with_id(event: Message) -> None:
             if event["type"] == "http.response.start":
                 answer.status = event["status"]
-                event["headers"] = [*event["headers"], *id_headers]
+                event["headers"] = [*event["headers"], (HEADER, name.encode())]
             await send(event)
 
-        words = {"method": scope["method"], "path": scope["path"]}
-        try:
-            await self._app(scope, receive, send_with_id)
-        except ClientDisconnect:
-            log.info("client went away", **words)
-            return
-        except Exception:  # the top of a request; the server below answers 500 if nothing was sent yet
-            log.exception("request broke", **words)
-            return
-        if answer.status >= 500:
-            log.error("request failed", **words, status=answer.status)
-        elif scope["method"] not in READING and not is_quiet:
+        await self._app(scope, receive, send_with_id)
+        log_failure(scope, answer.status)
+        if answer.status < 500 and scope["method"] not in READING:
             ms = round((time.perf_counter() - started) * 1000)
-            log.info("request", **words, status=answer.status, ms=ms)
+            log.info("request", method=scope["method"], path=scope["path"], status=answer.status, ms=ms)

@@ -13,8 +13,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from sheepfold.protocol import codec
 from sheepfold.protocol.codes import HeartbeatStatus, UploadStatus, WorkStatus
 from sheepfold.protocol.messages import ErrorAnswer, HeartbeatAnswer, UploadAnswer, WorkAnswer
+from sheepfold.server.core.request_log import followed, log_failure
 from sheepfold.server.node_api import archives, frames, jobs, logins
-from sheepfold.server.node_api.counters import BROKEN, REQUEST_SECONDS
+from sheepfold.server.node_api.counters import BROKEN, request_seconds
 from sheepfold.server.node_api.desk import Desk
 from sheepfold.server.node_api.wire import TooLarge, xml_answer
 
@@ -66,8 +67,10 @@ class NodeApi:
         if serve is None:
             await self._rest(scope, receive, send)
             return
-        response = await serve(Request(scope, receive, send)) if scope["method"] in METHODS else _not_allowed()
-        await response(scope, receive, send)
+        with followed(scope):
+            response = await serve(Request(scope, receive, send)) if scope["method"] in METHODS else _not_allowed()
+            await response(scope, receive, send)
+            log_failure(scope, response.status_code)
 
 
 def _not_allowed() -> Response:
@@ -75,12 +78,12 @@ def _not_allowed() -> Response:
 
 
 def _measured(path: str, serve: Served) -> Served:
-    name = path.rpartition("/")[2].removesuffix(".php")
+    seconds = request_seconds(path.rpartition("/")[2].removesuffix(".php"))
 
     async def measured(request: Request) -> Response:
         started = time.perf_counter()
         response = await serve(request)
-        REQUEST_SECONDS.labels(name, response.status_code).observe(time.perf_counter() - started)
+        seconds(response.status_code).observe(time.perf_counter() - started)
         return response
 
     return measured

@@ -121,4 +121,4 @@ class StoredFile(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        await send_file(send, self._path, self._part.start, self._part.end)
+        await send_file(scope, send, self._path, self._part.start, self._part.end)

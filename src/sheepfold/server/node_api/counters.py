@@ -1,5 +1,8 @@
 """What the node API counts: each answer once, after its commit. Labels are our own words, never a request's."""
 
+from collections.abc import Callable
+from functools import lru_cache, partial
+
 from prometheus_client import Counter, Histogram
 
 from sheepfold.protocol.codes import ConfigStatus, HeartbeatStatus, UploadStatus, WorkStatus
@@ -21,6 +24,16 @@ REPORTS = Counter("sheepfold_error_reports", "Errors that machines reported.")
 Status = ConfigStatus | WorkStatus | UploadStatus | HeartbeatStatus
 
 
+def request_seconds(endpoint: str) -> Callable[[int], Histogram]:
+    """The histogram of an endpoint by HTTP status. The library looks each up under a lock; there are few."""
+    return lru_cache(partial(REQUEST_SECONDS.labels, endpoint))
+
+
 def count(counter: Counter, status: Status | int) -> None:
     """One answer more. Numbers that only some generations know are counted as they are."""
-    counter.labels(answer=getattr(status, "name", str(status)).lower()).inc()
+    _of_answer(counter, getattr(status, "name", str(status)).lower()).inc()
+
+
+@lru_cache
+def _of_answer(counter: Counter, answer: str) -> Counter:
+    return counter.labels(answer=answer)

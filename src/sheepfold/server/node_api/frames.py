@@ -15,29 +15,18 @@ from sheepfold.protocol.messages import FrameUpload, UploadAnswer
 from sheepfold.protocol.params import Refused, decode_frame_upload
 from sheepfold.server.core.config import config
 from sheepfold.server.core.errors import Unavailable
-from sheepfold.server.core.storage import store
+from sheepfold.server.core.storage import DiskStorage, store
 from sheepfold.server.node_api.counters import UPLOADS, count
 from sheepfold.server.node_api.desk import Desk
 from sheepfold.server.node_api.multipart import BadUpload, receive_file
 from sheepfold.server.node_api.wire import TooLarge, merged, query_params, xml_answer
 from sheepfold.server.pipeline.uploads import Awaited, Known, Received, give_up, look_up, settle
-from sheepfold.server.results.actions import KeptImage
-from sheepfold.server.results.checks import ImageFacts, Inspected, NotAnImage, Oversized, pixel_limit
+from sheepfold.server.results.checks import ImageFacts, pixel_limit
+from sheepfold.server.results.keeping import Taken, keep
 
 log = structlog.get_logger()
 
 MIB = 1 << 20
-MEDIA_TYPES = {
-    "PNG": "image/png",
-    "JPEG": "image/jpeg",
-    "WEBP": "image/webp",
-    "BMP": "image/bmp",
-    "TGA": "image/x-tga",
-    "TIFF": "image/tiff",
-    "OPEN_EXR": "image/x-exr",
-    "HDR": "image/vnd.radiance",
-}
-THUMBNAIL_TYPE = "image/webp"
 
 
 async def receive_frame(request: Request, desk: Desk) -> Response:
@@ -79,9 +68,8 @@ async def _take(desk: Desk, upload: FrameUpload, path: Path | None) -> UploadSta
 
 
 async def _settle(desk: Desk, found: Awaited, path: Path) -> UploadStatus:
-    facts = await desk.decoders.inspect(path, pixel_limit(found.width, found.height))
     try:
-        image = await asyncio.to_thread(_keep, path, facts)
+        image = await _take_in(desk, path, pixel_limit(found.width, found.height))
     except (OSError, Unavailable) as error:
         log.error("frame not kept, its tile waits again", reason=str(error))
         await desk.commits.run(give_up, found.lease)
@@ -89,11 +77,13 @@ async def _settle(desk: Desk, found: Awaited, path: Path) -> UploadStatus:
     return await desk.commits.run(settle, Received(found, image))
 
 
-def _keep(path: Path, facts: Inspected) -> KeptImage | NotAnImage | Oversized:
-    if not isinstance(facts, ImageFacts):
-        return facts
-    blob = store().keep(path, MEDIA_TYPES.get(facts.format, "application/octet-stream"))
-    return KeptImage(facts, blob, store().keep_bytes(facts.thumbnail, THUMBNAIL_TYPE))
+async def _take_in(desk: Desk, path: Path, most_pixels: int) -> Taken:
+    """Decode the file and keep it. A bucket makes one wait, which a decoding process has better things to do than."""
+    target = store()
+    if isinstance(target, DiskStorage):
+        return await desk.decoders.take(path, most_pixels, target)
+    facts = await desk.decoders.inspect(path, most_pixels)
+    return await asyncio.to_thread(keep, path, facts, target) if isinstance(facts, ImageFacts) else facts
 
 
 def _refuse(status: UploadStatus | int) -> Response:

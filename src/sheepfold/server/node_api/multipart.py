@@ -175,8 +175,9 @@ class _Reader:
 def _temporary(received: ReceivedFile, suffix: str) -> IO[bytes]:
     """A file in the temporary folder of the data: keeping it later is a rename. Only plain suffixes survive."""
     plain = suffix if suffix[1:].isalnum() and suffix.isascii() and len(suffix) <= SUFFIX_LENGTH else ""
-    received.path = config().tmp_dir / f"upload-{secrets.token_hex(8)}{plain}"
-    return open(received.path, "xb", opener=_for_us_alone)
+    name = f"{config().tmp_dir}/upload-{secrets.token_hex(8)}{plain}"
+    received.path = Path(name)
+    return open(name, "xb", opener=_for_us_alone)
 
 
 def _for_us_alone(path: str, flags: int) -> int:

@@ -14,6 +14,16 @@ FORM = "application/x-www-form-urlencoded"
 MAX_FIELDS = 64  # parameters of one request; the longest has 20
 
 
+class HeaderName(bytes):
+    """The name of a header as it shall be written: uvicorn calls `lower` on every name."""
+
+    def lower(self) -> bytes:
+        return self
+
+
+SET_COOKIE = HeaderName(b"Set-Cookie")  # SheepIt clients before 2018-12 see it in exactly this case and no other
+
+
 class TooLarge(Exception):
     """A body beyond its limit, in bytes."""
 
@@ -25,7 +35,7 @@ def xml_answer(body: bytes, status: int = 200) -> Response:
 
 def with_session_cookie(response: Response, token: str) -> Response:
     """Add the one cookie of the session. Old clients send its attributes back, so they are few."""
-    response.raw_headers.append((b"set-cookie", f"{COOKIE}={token}; path=/; HttpOnly".encode()))
+    response.raw_headers.append((SET_COOKIE, f"{COOKIE}={token}; path=/; HttpOnly".encode()))
     return response
 
 

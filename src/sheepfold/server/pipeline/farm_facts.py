@@ -10,7 +10,7 @@ from sheepfold.server.machines.queries import SessionFacts
 from sheepfold.server.pipeline.farm_numbers import read_numbers
 from sheepfold.server.projects.models import Project, ProjectStatus
 from sheepfold.server.renderers.models import RendererArchive
-from sheepfold.server.results.queries import balance
+from sheepfold.server.results.queries import balances
 
 Value = TypeVar("Value")
 
@@ -37,22 +37,38 @@ class Kept(Generic[Value]):
         return self._value
 
 
+@dataclass(frozen=True, slots=True)
+class _Balance:
+    """Thousandths of a point that a user had, and when that was read."""
+
+    millipoints: int
+    at: float
+
+
+_NEVER = _Balance(0, float("-inf"))
+
+
 class FarmFacts:
     """The slow numbers of one process."""
 
     def __init__(self) -> None:
         self._numbers = Kept(read_numbers, FARM_SECONDS)
         self._wanted = Kept(_wanted_md5s, FARM_SECONDS)
-        self._balances: dict[int, Kept[int]] = {}
+        self._balances: dict[int, _Balance] = {}
+
+    def look_up_balances(self, user_ids: Iterable[int]) -> None:
+        """Read what `stats` will need, in one statement however many are asked for."""
+        old = time.monotonic() - BALANCE_SECONDS
+        wanted = {user_id for user_id in user_ids if self._balances.get(user_id, _NEVER).at < old}
+        found, read_at = balances(wanted), time.monotonic()
+        self._balances |= {user_id: _Balance(found.get(user_id, 0), read_at) for user_id in wanted}
 
     def stats(self, session: SessionFacts) -> Stats:
-        """What a machine's owner sees with each job."""
+        """What a machine's owner sees with each job, after `look_up_balances`."""
         numbers = self._numbers.get()
-        if session.user_id not in self._balances:
-            self._balances[session.user_id] = Kept(lambda: balance(session.user_id), BALANCE_SECONDS)
         return Stats(
             credits_session=session.frames_done,
-            credits_total=max(0, self._balances[session.user_id].get() // MILLI),
+            credits_total=max(0, self._balances[session.user_id].millipoints // MILLI),
             frame_remaining=numbers.frames_left,
             waiting_project=numbers.open_projects,
             connected_machine=numbers.connected_machines,

@@ -26,10 +26,11 @@ TICK = 1.0  # seconds
 
 @dataclass(frozen=True, slots=True)
 class Timer:
-    """A call every so many seconds."""
+    """A call every so many seconds. `most_share`: of all time that it may take; a longer call is made less often."""
 
     seconds: float
     call: Callable[[datetime], object]
+    most_share: float = 1.0
 
 
 TIMERS = (
@@ -39,7 +40,7 @@ TIMERS = (
     Timer(5, lambda moment: settle_retries(now=moment)),
     Timer(5, lambda moment: reopen_projects()),
     Timer(60, lambda moment: recover_tiles(now=moment)),
-    Timer(5, lambda moment: write_numbers(now=moment)),
+    Timer(5, lambda moment: write_numbers(now=moment), most_share=0.02),  # 0.3 s for 2,000,000 open tiles on SQLite
     Timer(60, lambda moment: requeue_lost(now=moment)),
     Timer(60, lambda moment: forget_events(now=moment)),
     Timer(600, lambda moment: forget_failures(now=moment)),
@@ -80,8 +81,9 @@ def run_due(due: dict[Timer, float], moment: float) -> None:
     """Call each timer whose time has come, and note when it is due again. One that breaks does not stop the others."""
     for timer, at in due.items():
         if moment >= at:
+            began = time.monotonic()
             _call(timer)
-            due[timer] = moment + timer.seconds
+            due[timer] = moment + max(timer.seconds, (time.monotonic() - began) / timer.most_share)
 
 
 def _call(timer: Timer) -> None:

@@ -27,8 +27,9 @@ from sheepfold.server.pipeline import endings, verifying
 from sheepfold.server.pipeline.finishing import finish_done_projects
 from sheepfold.server.pipeline.trials import TRIAL_PROJECT, judge_trial, record_trials
 from sheepfold.server.results import queries as results
-from sheepfold.server.results.actions import Arrival, KeptImage, record_accepted, record_refused
+from sheepfold.server.results.actions import Arrival, record_accepted, record_refused
 from sheepfold.server.results.checks import NotAnImage, Oversized
+from sheepfold.server.results.keeping import KeptImage
 from sheepfold.server.results.models import Verdict
 from sheepfold.server.results.points import believable_rendertime
 from sheepfold.server.results.verdicts import Expectation, Judgement, judge

@@ -25,8 +25,9 @@ from sheepfold.server.frames.states import TakenTile
 from sheepfold.server.pipeline.convictions import convict
 from sheepfold.server.pipeline.enqueue import Job, enqueue_on_commit
 from sheepfold.server.results import actions as results
-from sheepfold.server.results.actions import Arrival, KeptImage
+from sheepfold.server.results.actions import Arrival
 from sheepfold.server.results.decoders import Comparer, Incomparable
+from sheepfold.server.results.keeping import KeptImage
 from sheepfold.server.results.queries import Ballot, VoteFact, WaitingVerification, ballot, waiting_verifications
 from sheepfold.server.results.trust import Agreed, Open, Picture, decide, join
 

@@ -92,6 +92,7 @@ class WorkDesk:
         claims = {index: one for index, one in claims.items() if index not in grants}
         grants |= dict(zip(claims, claim(list(claims.values()), book=self.book, now=moment), strict=True))
         _announce(grants.values())
+        self.facts.look_up_balances(one.user_id for one in asking.values())
         writer = JobWriter([grant.lease.project_id for grant in grants.values() if isinstance(grant, Grant)])
         return {
             index: self._reply(asking[index], queries[index].request, grant, writer) for index, grant in grants.items()

@@ -11,7 +11,7 @@ from sheepfold.server.core.actions import record_blobs
 from sheepfold.server.core.bulk import insert_rows
 from sheepfold.server.core.statements import change, numbers
 from sheepfold.server.core.storage import BlobRef
-from sheepfold.server.results.checks import ImageFacts
+from sheepfold.server.results.keeping import KeptImage
 from sheepfold.server.results.models import (
     UNSETTLED,
     ErrorLog,
@@ -39,15 +39,6 @@ class Arrival:
     project_owner_id: int
     rendertime: float
     memory_kib: int
-
-
-@dataclass(frozen=True, slots=True)
-class KeptImage:
-    """An image that is in the store, with its thumbnail."""
-
-    facts: ImageFacts
-    blob: BlobRef
-    thumbnail: BlobRef
 
 
 def record_accepted(*, accepted: Sequence[tuple[Arrival, KeptImage]], now: datetime) -> list[int]:

@@ -19,14 +19,16 @@ from typing import TypeVar
 
 import structlog
 
+from sheepfold.server.core.storage import DiskStorage
 from sheepfold.server.results.checks import Inspected, NotAnImage, inspect
 from sheepfold.server.results.comparison import Difference, compare_files
+from sheepfold.server.results.keeping import Taken, inspect_and_keep
 
 log = structlog.get_logger()
 
 Outcome = TypeVar("Outcome")
 
-PROCESSES = 2  # decoding a frame takes 12 ms, forty times a claim
+PROCESSES = 4  # decoding a frame takes 12 ms, forty times a claim
 MEMORY = 6 << 30  # bytes of address space; 16,384 x 16,384 pixels of four bytes and their copy take 2 GiB
 CPU_SECONDS = 120.0  # for one file; the largest that the farm takes needs ten
 
@@ -41,20 +43,28 @@ class Decoders:
 
     async def inspect(self, path: Path, most_pixels: int) -> Inspected:
         """What the file is; see `checks.inspect`."""
+        return await self._run(inspect, path, most_pixels)
+
+    async def take(self, path: Path, most_pixels: int, target: DiskStorage) -> Taken:
+        """The same and keep it; see `keeping.inspect_and_keep`. In this process a thread would do that, and each of
+        its calls to the system would let the event loop wait for Python's lock."""
+        return await self._run(inspect_and_keep, path, most_pixels, target)
+
+    async def _run(self, work: Callable[..., Outcome], *arguments: object) -> Outcome | NotAnImage:
         pool = self._pool
         try:
-            return await asyncio.get_running_loop().run_in_executor(pool, _bounded, inspect, path, most_pixels)
+            return await asyncio.get_running_loop().run_in_executor(pool, _bounded, work, *arguments)
         except BrokenProcessPool:
             if pool is self._pool:
                 self._pool = self._start(PROCESSES)
             pool.shutdown(wait=False)
         async with self._one_at_a_time:
-            return await self._alone(path, most_pixels)
+            return await self._alone(work, *arguments)
 
-    async def _alone(self, path: Path, most_pixels: int) -> Inspected:
+    async def _alone(self, work: Callable[..., Outcome], *arguments: object) -> Outcome | NotAnImage:
         pool = self._start(1)
         try:
-            return await asyncio.get_running_loop().run_in_executor(pool, _bounded, inspect, path, most_pixels)
+            return await asyncio.get_running_loop().run_in_executor(pool, _bounded, work, *arguments)
         except BrokenProcessPool:
             log.warning("an image ended the process that decoded it")
             return NotAnImage("the program that decodes it does not survive it")

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.db.models import Count, Max, Sum
 
+from sheepfold.server.core.statements import fetch, numbers
 from sheepfold.server.frames.queries import TileCounts
 from sheepfold.server.results.models import (
     UNSETTLED,
@@ -88,6 +89,15 @@ def balance(user_id: int) -> int:
     """Thousandths of a point that a user has."""
     return PointsEntry.objects.filter(user_id=user_id).aggregate(total=Sum("millipoints"))["total"] or 0
 
+
+def balances(user_ids: Collection[int]) -> dict[int, int]:
+    """The same for many; those without points are absent. Hot path (ADR 13)."""
+    return dict(fetch(_BALANCES.format(users=numbers(user_ids)))) if user_ids else {}
+
+
+_BALANCES = """
+SELECT user_id, CAST(SUM(millipoints) AS bigint) FROM results_pointsentry WHERE user_id IN ({users}) GROUP BY user_id
+"""
 
 PACE_FRAMES = 30  # the newest frames tell how long the next will take
 
