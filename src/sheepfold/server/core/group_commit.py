@@ -156,10 +156,12 @@ def _in_one_transaction(pieces: Sequence[Piece]) -> list[Outcome]:
     follow_database()
     try:
         return _together(pieces, _all_at_once)
-    except (OperationalError, InterfaceError, InternalError):
-        raise
-    except Exception:  # noqa: BLE001  a handler failed, and who is to hear of it turns out in savepoints
+    except _HandlerFailed:  # who is to hear of it turns out in savepoints
         return _together(pieces, _group_or_each)
+
+
+class _HandlerFailed(Exception):
+    """Nothing was committed. What fails at the commit or after it is never run again."""
 
 
 def _together(pieces: Sequence[Piece], run: Callable[[Handler, list[Any]], Sequence[Outcome]]) -> list[Outcome]:
@@ -173,7 +175,12 @@ def _together(pieces: Sequence[Piece], run: Callable[[Handler, list[Any]], Seque
 
 
 def _all_at_once(handler: Handler, requests: list[Any]) -> Sequence[Outcome]:
-    return handler(requests)
+    try:
+        return handler(requests)
+    except (OperationalError, InterfaceError, InternalError):
+        raise
+    except Exception as error:
+        raise _HandlerFailed from error
 
 
 def _look_by_index() -> None:

@@ -22,7 +22,7 @@ import structlog
 from sheepfold.server.core.storage import DiskStorage
 from sheepfold.server.results.checks import Inspected, NotAnImage, inspect
 from sheepfold.server.results.comparison import Difference, compare_files
-from sheepfold.server.results.keeping import Taken, inspect_and_keep
+from sheepfold.server.results.keeping import Taken, take_in
 
 log = structlog.get_logger()
 
@@ -46,9 +46,9 @@ class Decoders:
         return await self._run(inspect, path, most_pixels)
 
     async def take(self, path: Path, most_pixels: int, target: DiskStorage) -> Taken:
-        """The same and keep it; see `keeping.inspect_and_keep`. In this process a thread would do that, and each of
+        """The same and keep it; see `keeping.take_in`. In this process a thread would do that, and each of
         its calls to the system would let the event loop wait for Python's lock."""
-        return await self._run(inspect_and_keep, path, most_pixels, target)
+        return await self._run(take_in, path, most_pixels, target)
 
     async def _run(self, work: Callable[..., Outcome], *arguments: object) -> Outcome | NotAnImage:
         pool = self._pool

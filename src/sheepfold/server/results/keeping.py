@@ -39,7 +39,7 @@ def keep(path: Path, facts: ImageFacts, target: Storage) -> KeptImage:
     return KeptImage(facts, blob, target.keep_bytes(facts.thumbnail, THUMBNAIL_TYPE))
 
 
-def inspect_and_keep(path: Path, most_pixels: int, target: DiskStorage) -> Taken:
+def take_in(path: Path, most_pixels: int, target: DiskStorage) -> Taken:
     """Decode the file and keep it if it is an image. It stays where it is, so that this can be done once more."""
     facts = inspect(path, most_pixels)
     if not isinstance(facts, ImageFacts):
