@@ -47,7 +47,8 @@ MIDDLEWARE = [
     "sheepfold.server.web.middleware.SafetyHeaders",
     "sheepfold.server.web.middleware.Gzip",
     "django.middleware.security.SecurityMiddleware",
-    "sheepfold.server.web.middleware.StaticFiles",
+    "sheepfold.server.web.middleware.StaticFiles",  # what is before it Django calls outside of the event loop
+    "sheepfold.server.web.middleware.FewConnections",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

@@ -1,8 +1,10 @@
-"""Headers that keep a page safe, and pages for expected failures."""
+"""A bound on connections to the database, headers that keep a page safe, and pages for expected failures."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
+from django.db import close_old_connections
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
 from django.shortcuts import render
@@ -33,7 +35,37 @@ COMPRESSED = frozenset(
     {"text/html", "text/css", "text/javascript", "application/javascript", "application/json", "image/svg+xml"}
 )
 
+# Each page has a connection of its own while it is made. Three web processes and two for the background, with what
+# machines need, stay below the 100 connections that PostgreSQL allows when nobody has set it.
+PAGES_AT_ONCE = 16
+
 AnyView = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
+
+
+class FewConnections:
+    """Lets few pages be made at once, and gives a page's connection back as soon as it is made: Django would keep it
+    for as long as the answer lasts, which for a page that watches is until it is closed. Whole bodies have come by
+    now, and what is streamed goes out later, so nobody slow takes the place of others."""
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: AnyView) -> None:
+        self.get_response = get_response
+        self._room = asyncio.Semaphore(PAGES_AT_ONCE)
+        if iscoroutinefunction(get_response):
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        response = self.get_response(request)
+        return response if isinstance(response, HttpResponseBase) else self._in_turn(response)
+
+    async def _in_turn(self, response: Awaitable[HttpResponseBase]) -> HttpResponseBase:
+        async with self._room:
+            try:
+                return await response
+            finally:
+                await sync_to_async(close_old_connections)()
 
 
 class SafetyHeaders:
