@@ -1,5 +1,6 @@
 """Archives by their MD5: downloaded once, checked, kept on disk up to a cap, unpacked once."""
 
+import contextlib
 import hashlib
 import os
 import re
@@ -73,9 +74,12 @@ class Cache:
         self._may_be_large = True  # something came since the cap was last kept
 
     def md5s(self) -> tuple[str, ...]:
-        """Archives that are here in full, for the job request."""
-        names = (path.stem for path in self._folder.glob("*.zip"))
-        return tuple(sorted(name for name in names if _MD5.fullmatch(name)))
+        """Archives that are here in full, the last used first: the farm lets us stay with its scene."""
+        used: list[tuple[int, str]] = []
+        for path in self._folder.glob("*.zip"):
+            with contextlib.suppress(FileNotFoundError):  # another thread cleared it
+                used.append((path.stat().st_mtime_ns, path.stem))
+        return tuple(md5 for _, md5 in sorted(used, reverse=True) if _MD5.fullmatch(md5))
 
     def fetch(
         self,
@@ -151,9 +155,8 @@ class Cache:
             return []
         self._may_be_large = False
         gone: list[str] = []
-        ages = sorted((self._zip(md5).stat().st_mtime, md5) for md5 in self.md5s())
         used = _size(self._folder)
-        for _, md5 in ages:
+        for md5 in reversed(self.md5s()):
             if used <= self._limit:
                 break
             size = _size(self._zip(md5)) + _size(self._folder / md5)

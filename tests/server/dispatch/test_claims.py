@@ -1,5 +1,6 @@
 """Claims: who gets which tile, one tile to one session, and projects that are exhausted cost nothing."""
 
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -169,3 +170,37 @@ def test_who_finds_no_room_in_one_group_works_for_another() -> None:
 
     projects = [outcome.lease.project_id for outcome in outcomes if isinstance(outcome, Grant)]
     assert projects == [full.pk, free.pk]
+
+
+STAYS = 7  # a seed whose first numbers let everybody stay
+
+
+def test_a_machine_stays_with_the_scene_that_it_has() -> None:
+    first, second = make_project(tiles=9), make_project(tiles=9)
+    book = PictureBook(random=Random(STAYS))
+    assert _projects_of(book, make_session(), ()) == [first.pk]
+    assert _projects_of(book, make_session(), ()) == [second.pk]
+
+    assert _projects_of(book, make_session(), (_scene(second),)) == [second.pk]
+    assert _projects_of(book, make_session(), ("0" * 32, _scene(second))) == [second.pk]
+
+
+def test_our_client_names_the_scene_that_it_had_last_first() -> None:
+    first, second = make_project(tiles=9), make_project(tiles=9)
+    book = PictureBook(random=Random(STAYS))
+    session = replace(make_session(), own_protocol=1)
+    for project in (first, second):
+        book.turns.take(project.owner_id)
+
+    assert _projects_of(book, session, (_scene(second), _scene(first))) == [second.pk]
+    assert _projects_of(book, session, (_scene(first), _scene(second))) == [first.pk]
+
+
+def _scene(project: Project) -> str:
+    assert project.archive is not None
+    return project.archive.md5
+
+
+def _projects_of(book: PictureBook, session: SessionFacts, archives: tuple[str, ...]) -> list[int]:
+    outcomes = claim([Claim(session, Offer(archives=archives))], book=book, now=NOON)
+    return [outcome.lease.project_id for outcome in outcomes if isinstance(outcome, Grant)]

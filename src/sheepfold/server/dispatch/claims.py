@@ -7,11 +7,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from random import Random
 
 from sheepfold.protocol.codes import WorkStatus
 from sheepfold.server.dispatch import actions
 from sheepfold.server.dispatch.eligibility import Offer, OpenProject, obstacle, renders_on_gpu
-from sheepfold.server.dispatch.ordering import offers
+from sheepfold.server.dispatch.ordering import STAYING, offers
 from sheepfold.server.dispatch.picture import MAX_AGE, Picture, PictureBook
 from sheepfold.server.dispatch.queries import LeaseFacts
 from sheepfold.server.frames import states
@@ -77,10 +78,20 @@ def _take(claims: Sequence[Claim], picture: Picture, book: PictureBook, now: dat
 
 
 def _candidates(one: Claim, picture: Picture, book: PictureBook) -> Iterator[OpenProject]:
-    session = one.session
-    for project in offers(picture.queue, session.user_id, session.own_projects_first, book.random):
+    session, staying_with = one.session, _staying_with(one, picture, book.random)
+    own_first = session.own_projects_first
+    for project in offers(picture.queue, session.user_id, own_first=own_first, staying_with=staying_with):
         if obstacle(session, one.offer, project) is None:
             yield project
+
+
+def _staying_with(one: Claim, picture: Picture, random: Random) -> int | None:
+    """The owner of a scene that the machine has. Sheepfold's client names the one that it rendered last first; of
+    others we do not know, and the first in their order would get more than the rest."""
+    owners = [owner for md5 in one.offer.archives if (owner := picture.owners_of_archives.get(md5)) is not None]
+    if not owners or random.random() >= STAYING:
+        return None
+    return owners[0] if one.session.own_protocol else random.choice(owners)
 
 
 def _choose(pending: list[_Round], exhausted: set[int], picture: Picture, now: datetime) -> list[_Round]:

@@ -45,16 +45,18 @@ class OpenProject:
     renderer_md5s: Mapping[Platform, str] = field(default_factory=dict)
     encrypted: bool = False
     to_be_encrypted: bool = False
+    archive_md5: str = ""  # of its scene
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What a job request says that the machine can do now. Memory in KiB."""
+    """What a job request says that the machine can do now. Memory in KiB. `archives`: MD5s of what it still has."""
 
     compute_method: ComputeMethod = ComputeMethod.CPU_OR_GPU
     has_gpu: bool = False
     ram_max_kib: int | None = None
     gpu_name: str = ""
+    archives: tuple[str, ...] = ()
 
 
 def obstacle(session: SessionFacts, offer: Offer, project: OpenProject) -> Obstacle | None:

@@ -12,7 +12,7 @@ from random import Random
 from django.db.models import Q
 
 from sheepfold.server.dispatch.eligibility import OpenProject, Platform
-from sheepfold.server.dispatch.ordering import Queue, build_queue
+from sheepfold.server.dispatch.ordering import Queue, Turns, build_queue
 from sheepfold.server.dispatch.rooms import Room, rooms_of_groups
 from sheepfold.server.frames.queries import projects_with_retries
 from sheepfold.server.projects.models import Project, ProjectStatus, Visibility
@@ -31,6 +31,7 @@ class Picture:
     with_retries: frozenset[int]
     platforms: frozenset[Platform]  # for which the farm has any renderer
     rooms: dict[int, Room]  # by group, for those with a limit; claims fill them
+    owners_of_archives: dict[str, int]  # by the MD5 of a scene, so that who has it may stay with it
 
     def room_of(self, project: OpenProject | None) -> Room | None:
         """The room of the project's group, or None where any number of machines may work."""
@@ -39,16 +40,17 @@ class Picture:
 
 @dataclass(slots=True)
 class PictureBook:
-    """Keeps the latest picture of one process. `random` decides between owners of equal priority."""
+    """Keeps the latest picture of one process. `random` decides who stays with a scene."""
 
     random: Random = field(default_factory=Random)
+    turns: Turns = field(default_factory=Turns)
     _picture: Picture | None = None
     _taken_at: float = 0.0
 
     def current(self, max_age: float = MAX_AGE) -> Picture:
         """The picture, taken anew when it is older than `max_age` seconds."""
         if self._picture is None or time.monotonic() - self._taken_at > max_age:
-            self._picture, self._taken_at = take_picture(), time.monotonic()
+            self._picture, self._taken_at = take_picture(self.turns), time.monotonic()
         return self._picture
 
     @property
@@ -57,17 +59,24 @@ class PictureBook:
         return self._picture
 
 
-def take_picture() -> Picture:
+def take_picture(turns: Turns) -> Picture:
     """Read the open projects: a few small queries over partial indexes."""
     md5s = _renderer_md5s()
-    projects = _open_projects(Q(claimable=True, status=ProjectStatus.RENDERING), md5s)
+    projects = claimable_projects(md5s)
     return Picture(
-        queue=build_queue(projects.values()),
+        queue=build_queue(projects.values(), turns),
         projects=projects,
         with_retries=projects_with_retries(),
         platforms=frozenset(platform for by_platform in md5s.values() for platform in by_platform),
         rooms=rooms_of_groups(),
+        owners_of_archives={project.archive_md5: project.owner_id for project in projects.values()},
     )
+
+
+def claimable_projects(md5s: dict[int, dict[Platform, str]] | None = None) -> dict[int, OpenProject]:
+    """Those that may have waiting tiles. `md5s`: of the renderers, if they are at hand."""
+    where = Q(claimable=True, status=ProjectStatus.RENDERING)
+    return _open_projects(where, _renderer_md5s() if md5s is None else md5s)
 
 
 def projects_to_verify(project_ids: Collection[int]) -> dict[int, OpenProject]:
@@ -77,44 +86,43 @@ def projects_to_verify(project_ids: Collection[int]) -> dict[int, OpenProject]:
 
 
 def _open_projects(where: Q, md5s: dict[int, dict[Platform, str]]) -> dict[int, OpenProject]:
-    rows = Project.objects.filter(where, deleted_at=None).only(*_FIELDS)
-    return {row.pk: _open_project(row, md5s) for row in rows}
-
-
-_FIELDS = (
-    "id",
-    "owner_id",
-    "group_id",
-    "visibility",
-    "priority",
-    "use_cpu",
-    "use_gpu",
-    "min_ram_kib",
-    "min_power",
-    "max_minutes_per_frame",
-    "renderer_id",
-    "archive_id",
-    "archive_password",
-    "upload_id",
-)
-
-
-def _open_project(row: Project, md5s: dict[int, dict[Platform, str]]) -> OpenProject:
-    return OpenProject(
-        id=row.pk,
-        owner_id=row.owner_id,
-        group_id=row.group_id,
-        visibility=Visibility(row.visibility),
-        priority=row.priority,
-        use_cpu=row.use_cpu,
-        use_gpu=row.use_gpu,
-        min_ram_kib=row.min_ram_kib,
-        min_power=row.min_power,
-        max_minutes=row.max_minutes_per_frame,
-        renderer_md5s=md5s.get(row.renderer_id or 0, {}),
-        encrypted=bool(row.archive_password),
-        to_be_encrypted=is_to_be_sealed(row),
+    rows = Project.objects.filter(where, deleted_at=None).values_list(
+        "id",
+        "owner_id",
+        "group_id",
+        "visibility",
+        "priority",
+        "use_cpu",
+        "use_gpu",
+        "min_ram_kib",
+        "min_power",
+        "max_minutes_per_frame",
+        "renderer_id",
+        "upload_id",
+        "archive_id",
+        "archive_password",
+        "archive__md5",
+        named=True,
     )
+    return {
+        row.id: OpenProject(
+            id=row.id,
+            owner_id=row.owner_id,
+            group_id=row.group_id,
+            visibility=Visibility(row.visibility),
+            priority=row.priority,
+            use_cpu=row.use_cpu,
+            use_gpu=row.use_gpu,
+            min_ram_kib=row.min_ram_kib,
+            min_power=row.min_power,
+            max_minutes=row.max_minutes_per_frame,
+            renderer_md5s=md5s.get(row.renderer_id or 0, {}),
+            encrypted=bool(row.archive_password),
+            to_be_encrypted=is_to_be_sealed(row),
+            archive_md5=row.archive__md5 or "",
+        )
+        for row in rows
+    }
 
 
 def _renderer_md5s() -> dict[int, dict[Platform, str]]:

@@ -191,7 +191,8 @@ def _refusal(session: SessionFacts | None) -> WorkStatus | None:
 
 def _offer(request: WorkRequest) -> Offer:
     gpu_name = request.gpu_model or ""
-    return Offer(request.compute_method, request.gpu_model is not None, request.ram_max_kib, gpu_name)
+    has_gpu = request.gpu_model is not None
+    return Offer(request.compute_method, has_gpu, request.ram_max_kib, gpu_name, request.cached_md5s)
 
 
 def _lost_lease(

@@ -1,6 +1,7 @@
 """What is known about projects."""
 
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from sheepfold.server.projects.models import Project, ProjectStatus, Visibility
 
@@ -28,7 +29,20 @@ def waiting_for_sealing() -> list[int]:
     return [project.pk for project in rows if is_to_be_sealed(project)]
 
 
-def is_to_be_sealed(project: Project) -> bool:
+class Packed(Protocol):
+    """What is asked of a project here: its row, or a part of it."""
+
+    @property
+    def archive_id(self) -> str | None: ...
+    @property
+    def upload_id(self) -> str | None: ...
+    @property
+    def archive_password(self) -> str: ...
+    @property
+    def visibility(self) -> str: ...
+
+
+def is_to_be_sealed(project: Packed) -> bool:
     """Whether the scene lies unencrypted in its archive although not everybody's machines may render it."""
     packed = project.archive_id is not None and project.upload_id is not None
     return packed and not project.archive_password and project.visibility != Visibility.EVERYBODY

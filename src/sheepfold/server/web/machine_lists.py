@@ -13,7 +13,7 @@ from sheepfold.protocol.shortcomings import shortcomings
 from sheepfold.server.accounts.models import User
 from sheepfold.server.dispatch.eligibility import Obstacle, Offer, obstacle
 from sheepfold.server.dispatch.models import Lease, LeaseEnd
-from sheepfold.server.dispatch.picture import take_picture
+from sheepfold.server.dispatch.picture import claimable_projects
 from sheepfold.server.frames.queries import tile_counts_of
 from sheepfold.server.machines.models import ASKED, LIVE_STATUSES, STOPPING, Machine, Session, StopWish
 from sheepfold.server.machines.queries import is_live, last_heard, sessions_of_tokens
@@ -177,11 +177,11 @@ def no_work_reasons(machine: Machine, *, seen_by: User, now: datetime) -> tuple[
         stopped = "It was stopped from here. " if machine.wish == StopWish.STOPPED else ""
         return f"{stopped}It is not connected. Start the client on it.", []
     offer = Offer(ComputeMethod(session.compute_method), bool(machine.gpu_name), session.ram_max_kib)
-    picture = take_picture()
+    projects = claimable_projects()
     names = dict(visible_projects(seen_by).values_list("id", "name"))
-    counts = tile_counts_of(picture.projects)
+    counts = tile_counts_of(projects)
     answers = []
-    for project in picture.projects.values():
+    for project in projects.values():
         reason = obstacle(facts, offer, project)
         waiting = counts[project.id].waiting if project.id in counts else 0
         answers.append(Answer(names.get(project.id, "somebody's project"), _words(reason, waiting), reason is None))
