@@ -5,9 +5,9 @@
 Each machine gives a sign of life every 15 minutes and finishes a frame every 10: 111 heartbeats, 167 frames and 167
 requests for work a second, at random moments, from a process of their own (open loop: however slow the farm answers,
 the next request comes; times count from the intended moment). Before, the database gets 300 projects with 2,000,000
-tiles and a session with a lease for each machine. A machine sends its frame, asks for more, naming the archives that it
-has, and fetches the scene when it is another one than before. All projects have the same priority and an owner each, so
-nearly every claim is of another project, the worst that can be for downloads.
+tiles and a session with a lease for each machine. A machine sends its frame, asks for more, naming the scene that it has
+just rendered, and fetches another when it gets a frame of another one. All projects have the same priority and an owner
+each.
 
 `web` is the CPU of the process that answers, in cores; `decode` that of the processes that decode the images,
 `database` that of PostgreSQL. The goal is web + background + database below one core and each p99 below 250 ms.
@@ -47,27 +47,26 @@ def main() -> None:
 
 @dataclass(slots=True)
 class Crowd:
-    """The machines, as far as they are seen: who holds which tile, and which archives each has, by MD5."""
+    """The machines, as far as they are seen: who holds which tile, and the scene's MD5 of each project."""
 
     pool: Pool
     held: dict[str, Holding]
+    scenes: dict[int, str]
     times: Times = field(default_factory=Times)
-    archives: dict[str, str] = field(default_factory=dict)  # of the scene that a machine had last
 
     async def finish_frame(self, cookie: str, number: int, moment: float) -> None:
         """Send it, ask for the next one, and fetch its scene."""
-        await send(self.pool, cookie, self.held.pop(cookie), small_png(number, SIDE))
+        held = self.held.pop(cookie)
+        await send(self.pool, cookie, held, small_png(number, SIDE))
         self.times.note("frame", moment)
         asked = time.perf_counter()
-        known = [self.archives[cookie]] if cookie in self.archives else []
-        job = await ask(self.pool, cookie, known)
+        job = await ask(self.pool, cookie, [self.scenes[held.project_id]])
         self.times.note("ask", asked)
         self.held[cookie] = holding_of(job)
-        if job.archive_md5 not in known:
+        if job.id != held.project_id:
             fetched = time.perf_counter()
             await fetch(self.pool, cookie, job, "job")
             self.times.note("archive", fetched)
-            self.archives[cookie] = job.archive_md5
 
     async def give_sign(self, cookie: str, moment: float) -> None:
         """A heartbeat; between two frames there is nothing to name."""
@@ -84,11 +83,12 @@ def measure(options: argparse.Namespace) -> list[Row]:
         machines, tiles, projects, seconds, rate = 500, 3000, 10, 2.0, 10_000.0
     with new_farm(options.engine) as farm:
         started = time.perf_counter()
-        add_projects(projects, tiles // projects, archive_bytes=ARCHIVE_BYTES, size=SIDE)
+        added = add_projects(projects, tiles // projects, archive_bytes=ARCHIVE_BYTES, size=SIDE)
+        scenes = {project.pk: project.archive.md5 for project in added if project.archive}
         held = hand_out(add_sessions(machines))
         note(f"{options.engine}: filled in {time.perf_counter() - started:.0f} s")
         with farm.served() as served:
-            crowd = Crowd(Pool(served.address, fresh=options.connections == "fresh"), held)
+            crowd = Crowd(Pool(served.address, fresh=options.connections == "fresh"), held, scenes)
             gc.freeze()  # the collector would look through all of these again and again
             asyncio.run(_ask_for(crowd, 2.0, rate))  # the first requests of a process cost more
             crowd.times, own = Times(), time.process_time()

@@ -21,9 +21,10 @@ scene.render.resolution_x, scene.render.resolution_y, scene.render.resolution_pe
 bpy.ops.wm.save_as_mainfile(filepath=sys.argv[sys.argv.index("--") + 1])
 """
 COMMAND = """
-import sys
+import signal, sys
 from pathlib import Path
 import sheepfold.commands.demo as module
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background, where tests may run, ignores it
 module.DEMO = Path(sys.argv.pop(1))
 from sheepfold.cli import main
 main()
