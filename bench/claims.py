@@ -4,9 +4,10 @@
 
 The machines each ask for a tile, complete it and ask again, all through the group commit of one process, as the
 node API does; HTTP and the image are left out. For each size a fresh database is filled with that many waiting tiles
-in 20 projects, and with as many finished ones of old projects, with their leases and results, as --finished says. When
-nine tenths of the tiles are done, all wait again, outside of the time that counts. The CPU is this process's and, for
-PostgreSQL, that of its server processes on this machine.
+in 20 projects, and with as many finished ones of old projects, with their leases and results, as --finished says. After
+900 tiles, nine tenths of the smallest size, all wait again, outside of the time that counts: so every size is measured
+with the same number of results besides. The CPU is this process's and, for PostgreSQL, that of its server processes on
+this machine.
 """
 
 import argparse
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     import psutil
 
 PROJECTS = 20
+SEASON = 900  # tiles that are done before all wait again
 WAITING, DONE = 0, 2  # of frames.models.TileStatus
 
 
@@ -251,7 +253,7 @@ def _let_them_work(tokens: list[str], case: Case, seconds: float) -> list[float]
     from sheepfold.server.results.checks import ImageFacts
 
     waits: list[float] = []
-    enough = case.size * 9 // 10
+    enough = min(case.size * 9 // 10, SEASON)
     commits, desk = GroupCommit(), WorkDesk()
     image = KeptImage(
         ImageFacts("PNG", 64, 36, constant=False, thumbnail=b""),

@@ -5,6 +5,9 @@ handler once over all its requests, commits once, and only then answers everybod
 done again with a savepoint around each handler, and the one that fails is run for each request alone, so that one bad
 request hurts nobody else. (Savepoints from the start are a sixth of the statements of a mixed group.)
 
+Where many ask, groups begin a few milliseconds after each other, so that more gather: a group costs nearly as much for
+three requests as for ten.
+
 SQLite has one writer and gets one thread. On PostgreSQL half of a group's time is spent waiting for its server, so
 there are two: with 512 machines 1,620 claims and completions a second instead of 1,020.
 """
@@ -39,6 +42,12 @@ GROUPS_APART = Counter("sheepfold_groups_apart", "Groups that could not be commi
 
 THREADS = {"sqlite": 1, "postgresql": 2}
 MAX_GROUP = 256  # requests in one transaction; larger groups gained nothing and made the slowest answer later
+# From so many requests in a group on, as of late, groups begin at least PAUSE seconds after each other. Measured with
+# 650 requests a second: half of the groups and two thirds of the CPU, and the 99th percentile stays where it was.
+CROWD = 2.0
+PAUSE = 0.015
+ENOUGH = 32  # requests that wait for no more
+LOOK_SECONDS = 0.003  # between two looks whether there are enough
 
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
@@ -56,11 +65,33 @@ class Piece:
     loop: asyncio.AbstractEventLoop | None = None  # where `answer` must be called; None: anywhere
 
 
+class Pace:
+    """When the next group may begin, over all threads of a process. Times in seconds, of any clock."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._began = -PAUSE
+        self._usual_size = 1.0  # requests in a group, the last ones count most
+
+    def next_start(self, now: float) -> float:
+        """When a group that could begin now may begin."""
+        with self._lock:
+            crowded = self._usual_size >= CROWD
+            self._began = max(now, self._began + PAUSE) if crowded else now
+            return self._began
+
+    def note(self, size: int) -> None:
+        """A group of so many requests was gathered."""
+        with self._lock:
+            self._usual_size += (size - self._usual_size) / 8
+
+
 class GroupCommit:
     """The database threads. `run` may be awaited from any event loop, `run_blocking` called from any thread."""
 
     def __init__(self) -> None:
         self._queue: SimpleQueue[Piece | None] = SimpleQueue()
+        self._pace = Pace()
         self._threads = [
             threading.Thread(target=self._work, name=f"group-commit-{number}", daemon=True)
             for number in range(THREADS[connection.vendor])
@@ -95,7 +126,9 @@ class GroupCommit:
         with contextlib.suppress(DatabaseError):  # it is asked again with the first group
             follow_database()
         while (first := self._queue.get()) is not None:
+            self._wait_for_company()
             pieces, stopping = self._gather(first)
+            self._pace.note(len(pieces))
             try:
                 commit(pieces)
             except Exception as error:  # the top of the thread: without it the whole process would answer nobody
@@ -105,6 +138,11 @@ class GroupCommit:
             if stopping:
                 break
         connection.close()
+
+    def _wait_for_company(self) -> None:
+        until = self._pace.next_start(time.monotonic())
+        while (left := until - time.monotonic()) > 0 and self._queue.qsize() < ENOUGH:
+            time.sleep(min(left, LOOK_SECONDS))
 
     def _gather(self, first: Piece) -> tuple[list[Piece], bool]:
         pieces = [first]
