@@ -5,9 +5,9 @@
 Each machine gives a sign of life every 15 minutes and finishes a frame every 10: 111 heartbeats, 167 frames and 167
 requests for work a second, at random moments, from a process of their own (open loop: however slow the farm answers,
 the next request comes; times count from the intended moment). Before, the database gets 300 projects with 2,000,000
-tiles and a session with a lease for each machine. A machine sends its frame, asks for more, naming the scene that it has
-just rendered, and fetches another when it gets a frame of another one. All projects have the same priority and an owner
-each.
+tiles and a session with a lease for each machine. A machine sends its frame, asks for more, naming the scene that it
+has just rendered, and fetches another when it gets a frame of another one. All projects have the same priority and an
+owner each.
 
 `web` is the CPU of the process that answers, in cores; `decode` that of the processes that decode the images,
 `database` that of PostgreSQL. The goal is web + background + database below one core and each p99 below 250 ms.
