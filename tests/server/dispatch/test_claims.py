@@ -196,6 +196,17 @@ def test_our_client_names_the_scene_that_it_had_last_first() -> None:
     assert _projects_of(book, session, (_scene(first), _scene(second))) == [first.pk]
 
 
+def test_owners_who_uploaded_the_same_scene_share_those_who_stay_with_it() -> None:
+    first = make_project(tiles=20)
+    second = make_project(tiles=20, archive=first.archive)
+    book = PictureBook(random=Random(STAYS))
+    for project in (first, second):
+        book.turns.take(project.owner_id)
+
+    found = [_projects_of(book, make_session(), (_scene(first),))[0] for _ in range(20)]
+    assert 6 <= found.count(first.pk) <= 14
+
+
 def _scene(project: Project) -> str:
     assert project.archive is not None
     return project.archive.md5

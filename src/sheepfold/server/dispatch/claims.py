@@ -88,10 +88,10 @@ def _candidates(one: Claim, picture: Picture, book: PictureBook) -> Iterator[Ope
 def _staying_with(one: Claim, picture: Picture, random: Random) -> int | None:
     """The owner of a scene that the machine has. Sheepfold's client names the one that it rendered last first; of
     others we do not know, and the first in their order would get more than the rest."""
-    owners = [owner for md5 in one.offer.archives if (owner := picture.owners_of_archives.get(md5)) is not None]
-    if not owners or random.random() >= STAYING:
+    known = [owners for md5 in one.offer.archives if (owners := picture.owners_of_archives.get(md5))]
+    if not known or random.random() >= STAYING:
         return None
-    return owners[0] if one.session.own_protocol else random.choice(owners)
+    return random.choice(known[0] if one.session.own_protocol else random.choice(known))
 
 
 def _choose(pending: list[_Round], exhausted: set[int], picture: Picture, now: datetime) -> list[_Round]:

@@ -5,7 +5,7 @@ It only says where to look for waiting tiles. What it gets wrong costs a look in
 
 import time
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
@@ -31,7 +31,7 @@ class Picture:
     with_retries: frozenset[int]
     platforms: frozenset[Platform]  # for which the farm has any renderer
     rooms: dict[int, Room]  # by group, for those with a limit; claims fill them
-    owners_of_archives: dict[str, int]  # by the MD5 of a scene, so that who has it may stay with it
+    owners_of_archives: Mapping[str, Sequence[int]]  # by the MD5 of a scene, so that who has it may stay with it
 
     def room_of(self, project: OpenProject | None) -> Room | None:
         """The room of the project's group, or None where any number of machines may work."""
@@ -69,8 +69,15 @@ def take_picture(turns: Turns) -> Picture:
         with_retries=projects_with_retries(),
         platforms=frozenset(platform for by_platform in md5s.values() for platform in by_platform),
         rooms=rooms_of_groups(),
-        owners_of_archives={project.archive_md5: project.owner_id for project in projects.values()},
+        owners_of_archives=_owners_of_archives(projects.values()),
     )
+
+
+def _owners_of_archives(projects: Iterable[OpenProject]) -> dict[str, list[int]]:
+    owners: defaultdict[str, list[int]] = defaultdict(list)
+    for project in projects:
+        owners[project.archive_md5].append(project.owner_id)
+    return dict(owners)
 
 
 def claimable_projects(md5s: dict[int, dict[Platform, str]] | None = None) -> dict[int, OpenProject]:
