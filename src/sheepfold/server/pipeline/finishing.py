@@ -3,10 +3,13 @@
 from collections.abc import Collection
 from datetime import datetime
 
+from django.db import transaction
+
 from sheepfold.server.core.events import publish
 from sheepfold.server.frames.queries import projects_without_open_tiles
 from sheepfold.server.pipeline.enqueue import Job, enqueue_on_commit
-from sheepfold.server.projects.actions import mark_finished
+from sheepfold.server.projects.actions import OPEN_STATUSES, mark_finished
+from sheepfold.server.projects.models import Project
 
 
 def finish_done_projects(*, project_ids: Collection[int], now: datetime) -> list[int]:
@@ -18,3 +21,11 @@ def finish_done_projects(*, project_ids: Collection[int], now: datetime) -> list
         publish(topic="farm", kind="project", reference=str(project_id))
         enqueue_on_commit(Job.ENCODE_VIDEO, project_id)
     return finished
+
+
+@transaction.atomic
+def finish_overlooked(*, now: datetime) -> list[int]:
+    """Finish projects whose last tiles were accepted at the same moment: neither transaction saw the other's tile done.
+    Returns them."""
+    open_ones = Project.objects.filter(status__in=OPEN_STATUSES, deleted_at=None)
+    return finish_done_projects(project_ids=list(open_ones.values_list("id", flat=True)), now=now)

@@ -15,6 +15,7 @@ from sheepfold.server.core.exclusive import exclusively
 from sheepfold.server.core.throttle import forget_failures
 from sheepfold.server.pipeline.endings import recover_tiles, reopen_projects, settle_retries
 from sheepfold.server.pipeline.farm_numbers import write_numbers
+from sheepfold.server.pipeline.finishing import finish_overlooked
 from sheepfold.server.pipeline.heartbeats import expire_due
 from sheepfold.server.pipeline.sampling import drop_stale, sample_results
 from sheepfold.server.pipeline.tasks import requeue_lost, tidy_up
@@ -39,6 +40,7 @@ TIMERS = (
     Timer(60, lambda moment: drop_stale(now=moment)),
     Timer(5, lambda moment: settle_retries(now=moment)),
     Timer(5, lambda moment: reopen_projects()),
+    Timer(5, lambda moment: finish_overlooked(now=moment), most_share=0.01),
     Timer(60, lambda moment: recover_tiles(now=moment)),
     Timer(5, lambda moment: write_numbers(now=moment), most_share=0.02),  # 0.3 s for 2,000,000 open tiles on SQLite
     Timer(60, lambda moment: requeue_lost(now=moment)),
