@@ -11,7 +11,6 @@ sends frames, half a second apart; from the answer to the upload until the event
 import argparse
 import asyncio
 import json
-import subprocess
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -21,11 +20,11 @@ from support.farm import SIZE, Holding, Served, add_projects, add_sessions, hand
 from support.machine import send, try_to_ask
 from support.pictures import small_png
 from support.program import Row, engine_parser, quantile, run_on_each
+from support.scenes import make_scene
 from support.wire import Pool
 
 from sheepfold.commands.farm import Farm as Api
 
-SCENE_SCRIPT = Path(__file__).parent / "scenes" / "trivial.py"
 LOOK_SECONDS = 0.05  # between two questions whether it is so
 PAUSE_SECONDS = 0.5  # between two frames: longer than the farm gathers news
 PATIENCE = 60.0
@@ -43,7 +42,7 @@ def measure(options: argparse.Namespace) -> list[Row]:
     """Both kinds of waiting."""
     scenes, frames = (1, 2) if options.quick else (options.scenes, options.frames)
     with new_farm(options.engine) as farm:
-        scene = _make_scene(farm.folder)
+        scene = make_scene("trivial", farm.folder / "scene.blend", 10)
         project = add_projects(1, frames)[0]
         newcomer, *members = add_sessions(1 + frames)
         held = list(hand_out(members).items())
@@ -66,14 +65,6 @@ def measure(options: argparse.Namespace) -> list[Row]:
         }
         for what, values in waits.items()
     ]
-
-
-def _make_scene(folder: Path) -> Path:
-    """Ten frames, as Blender saves them."""
-    scene = folder / "scene.blend"
-    words = ["blender", "-b", "--factory-startup", "-P", str(SCENE_SCRIPT), "--", str(scene), "10"]
-    subprocess.run(words, check=True, stdout=subprocess.DEVNULL, timeout=300)
-    return scene
 
 
 def _token(username: str) -> str:

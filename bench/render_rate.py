@@ -30,6 +30,7 @@ from pathlib import Path
 from statistics import median
 
 import click
+from support.scenes import make_scene
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "client"))  # the plain farm that the tests use
@@ -62,14 +63,10 @@ class Rate:
     runs: list[float]
 
 
-def make_scene(name: str, frames: int, folder: Path) -> Path:
-    """Build a scene with its script in bench/scenes."""
-    target = folder / f"{name}.blend"
+def build(name: str, frames: int, folder: Path) -> Path:
+    """The scene that a name stands for."""
     script, *size = SCRIPTS[name]
-    path = ROOT / "bench" / "scenes" / f"{script}.py"
-    words = ["blender", "-b", "--factory-startup", "-P", str(path), "--", str(target), str(frames), *map(str, size)]
-    subprocess.run(words, check=True, stdout=subprocess.DEVNULL, timeout=300)
-    return target
+    return make_scene(script, folder / f"{name}.blend", frames, *size)
 
 
 def all_in_one(scene: Path, frames: int, folder: Path) -> None:
@@ -195,7 +192,7 @@ def main(repeat: int, scenes: tuple[str, ...], json_file: Path | None) -> None:
     rates: list[Rate] = []
     with tempfile.TemporaryDirectory() as folder:
         for name in scenes:
-            rates += measure(make_scene(name, FRAMES[name], Path(folder)), repeat)
+            rates += measure(build(name, FRAMES[name], Path(folder)), repeat)
     click.echo(table(rates))
     if json_file is not None:
         json_file.write_text(json.dumps([asdict(rate) for rate in rates], indent=1))

@@ -22,10 +22,10 @@ from typing import Any
 
 from support.farm import Served, new_farm
 from support.program import Row, engine_parser, run_on_each
+from support.scenes import make_scene
 
 from sheepfold.commands.farm import Farm as Api
 
-SCENE_SCRIPT = Path(__file__).parent / "scenes" / "heavy.py"
 OWNERS = ("ada", "ben")
 CLIENT = "from sheepfold.cli import main; main()"
 FORGETFUL = "from sheepfold.client.fetch import Cache; Cache.md5s = lambda _: (); " + CLIENT
@@ -46,12 +46,10 @@ def measure(options: argparse.Namespace) -> list[Row]:
     frames, repeat = (2, 1) if options.quick else (options.frames, options.repeat)
     found: dict[str, list[tuple[float, int]]] = {"stays": [], "changes": []}
     with new_farm(options.engine) as farm, farm.served() as served:
-        scenes = [
-            _make_scene(farm.folder, frames + more) for more in range(len(OWNERS))
-        ]  # the same would be one archive
-        subprocess.run(
-            [sys.executable, "-m", "sheepfold", "renderer", "add", "blender"], check=True, capture_output=True
-        )
+        # the same scene twice would be one archive
+        scenes = [make_scene("heavy", farm.folder / f"{name}.blend", frames + more) for more, name in enumerate(OWNERS)]
+        command = [sys.executable, "-m", "sheepfold", "renderer", "add", "blender"]
+        subprocess.run(command, check=True, capture_output=True)
         owners = [Api(served.url, _token(name)) for name in OWNERS]
         key = _key(farm.folder)
         for _ in range(repeat):
@@ -67,13 +65,6 @@ def measure(options: argparse.Namespace) -> list[Row]:
         }
         for way, runs in found.items()
     ]
-
-
-def _make_scene(folder: Path, frames: int) -> Path:
-    scene = folder / f"scene{frames}.blend"
-    words = ["blender", "-b", "--factory-startup", "-P", str(SCENE_SCRIPT), "--", str(scene), str(frames)]
-    subprocess.run(words, check=True, stdout=subprocess.DEVNULL, timeout=300)
-    return scene
 
 
 def _token(name: str) -> str:
