@@ -42,19 +42,29 @@ PAGES_AT_ONCE = 16
 AnyView = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
 
 
-class FewConnections:
-    """Lets few pages be made at once, and gives a page's connection back as soon as it is made: Django would keep it
-    for as long as the answer lasts, which for a page that watches is until it is closed. Whole bodies have come by
-    now, and what is streamed goes out later, so nobody slow takes the place of others."""
+class _Middleware:
+    """What Django asks of one that it may call in the event loop and outside of it. Passes everything on."""
 
     sync_capable = True
     async_capable = True
 
     def __init__(self, get_response: AnyView) -> None:
         self.get_response = get_response
-        self._room = asyncio.Semaphore(PAGES_AT_ONCE)
         if iscoroutinefunction(get_response):
             markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        return self.get_response(request)
+
+
+class FewConnections(_Middleware):
+    """Lets few pages be made at once, and gives a page's connection back as soon as it is made: Django would keep it
+    for as long as the answer lasts, which for a page that watches is until it is closed. Whole bodies have come by
+    now, and what is streamed goes out later, so nobody slow takes the place of others."""
+
+    def __init__(self, get_response: AnyView) -> None:
+        super().__init__(get_response)
+        self._room = asyncio.Semaphore(PAGES_AT_ONCE)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         response = self.get_response(request)
@@ -68,16 +78,8 @@ class FewConnections:
                 await sync_to_async(close_old_connections)()
 
 
-class SafetyHeaders:
+class SafetyHeaders(_Middleware):
     """Sets the headers above on every answer that does not bring its own."""
-
-    sync_capable = True
-    async_capable = True
-
-    def __init__(self, get_response: AnyView) -> None:
-        self.get_response = get_response
-        if iscoroutinefunction(get_response):
-            markcoroutinefunction(self)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         response = self.get_response(request)
@@ -124,19 +126,8 @@ class StaticFiles(WhiteNoiseMiddleware):  # type: ignore[misc]  # WhiteNoise bri
         return response
 
 
-class FailurePages:
+class FailurePages(_Middleware):
     """Turns an expected failure into a page that says what is wrong; the transaction is rolled back by then."""
-
-    sync_capable = True
-    async_capable = True
-
-    def __init__(self, get_response: AnyView) -> None:
-        self.get_response = get_response
-        if iscoroutinefunction(get_response):
-            markcoroutinefunction(self)
-
-    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
-        return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """The page of a FarmError; anything else stays an internal error."""
