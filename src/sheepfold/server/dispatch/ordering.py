@@ -1,4 +1,4 @@
-"""In which order a session is offered the open projects ([ADR 19]). Knows no database.
+"""In which order a session is offered the open projects (ADR 19). Knows no database.
 
 Own projects first (if the machine's owner wants it), then by priority. Among the owners of one priority a machine stays
 with the one whose scene it has, seven times of eight; else whoever waited longest has his turn. Of one owner the

@@ -19,6 +19,7 @@ from sheepfold.server.projects.models import Project, ProjectStatus, Visibility
 from sheepfold.server.projects.queries import is_to_be_sealed
 from sheepfold.server.renderers.models import RendererArchive
 
+_CLAIMABLE = Q(claimable=True, status=ProjectStatus.RENDERING)
 MAX_AGE = 0.5  # seconds; a group of claims that finds too little in an older picture looks again at once
 
 
@@ -27,7 +28,6 @@ class Picture:
     """The open projects, those among them with tiles that some machine failed, and the platforms served."""
 
     queue: Queue
-    projects: dict[int, OpenProject]
     with_retries: frozenset[int]
     platforms: frozenset[Platform]  # for which the farm has any renderer
     rooms: dict[int, Room]  # by group, for those with a limit; claims fill them
@@ -62,14 +62,13 @@ class PictureBook:
 def take_picture(turns: Turns) -> Picture:
     """Read the open projects: a few small queries over partial indexes."""
     md5s = _renderer_md5s()
-    projects = claimable_projects(md5s)
+    projects = _open_projects(_CLAIMABLE, md5s).values()
     return Picture(
-        queue=build_queue(projects.values(), turns),
-        projects=projects,
+        queue=build_queue(projects, turns),
         with_retries=projects_with_retries(),
         platforms=frozenset(platform for by_platform in md5s.values() for platform in by_platform),
         rooms=rooms_of_groups(),
-        owners_of_archives=_owners_of_archives(projects.values()),
+        owners_of_archives=_owners_of_archives(projects),
     )
 
 
@@ -80,10 +79,9 @@ def _owners_of_archives(projects: Iterable[OpenProject]) -> dict[str, list[int]]
     return dict(owners)
 
 
-def claimable_projects(md5s: dict[int, dict[Platform, str]] | None = None) -> dict[int, OpenProject]:
-    """Those that may have waiting tiles. `md5s`: of the renderers, if they are at hand."""
-    where = Q(claimable=True, status=ProjectStatus.RENDERING)
-    return _open_projects(where, _renderer_md5s() if md5s is None else md5s)
+def claimable_projects() -> dict[int, OpenProject]:
+    """Those that may have waiting tiles."""
+    return _open_projects(_CLAIMABLE, _renderer_md5s())
 
 
 def projects_to_verify(project_ids: Collection[int]) -> dict[int, OpenProject]:
