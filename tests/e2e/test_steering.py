@@ -121,7 +121,8 @@ def test_drop_a_project_and_stop_now(bench: Bench, client: ClientProcess) -> Non
     press(bench.page, "Allow it again")
     bench.begun(1)
     bench.says("rendering")
-    assert bench.tiles()[0] == RENDERING  # the client may have asked for the next one already
+    alone, asked_ahead = [RENDERING] + [WAITING] * 5, [RENDERING] * 2 + [WAITING] * 4
+    assert bench.tiles() in (alone, asked_ahead)
 
     renderer = client.family()[1:]
     press(bench.page, "Stop now")
